@@ -1,0 +1,1 @@
+"""Runs untrusted MCP tools as WebAssembly components in a sandbox."""

@@ -1,0 +1,165 @@
+"""Settings: flags, then `WASSETTE_*` variables, then config.toml, then defaults.
+
+Every problem is `ConfigError`, naming the file or variable and the key.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigError, visible
+from .paths import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
+# The same setting under Wassette's old name and its new one.
+_COMPONENT_DIR = ("component_dir", "plugin_dir")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a host is started with."""
+
+    component_dir: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What components may be granted variables from. Never shown: it holds secrets."""
+    builtin_tools: bool = True
+    agent_grants: bool = False
+    """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+
+
+def load(
+    *,
+    component_dir: str | Path | None = None,
+    env: Iterable[str] = (),
+    env_file: Path | None = None,
+    builtin_tools: bool = True,
+    agent_grants: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
+    environ = os.environ if environ is None else environ
+    file = _config_file(environ)
+    configured = _read(file)
+    directory = (
+        _checked_path("--component-dir", component_dir)
+        or _from_environ(environ)
+        or _from_file(file, configured)
+        or paths().components
+    )
+    return Settings(
+        component_dir=Path(os.path.abspath(directory.expanduser())),  # noqa: PTH100
+        environment=_environment(configured, file, env, env_file, environ),
+        builtin_tools=builtin_tools,
+        agent_grants=agent_grants,
+    )
+
+
+def _config_file(environ: Mapping[str, str]) -> Path:
+    chosen = environ.get(CONFIG_FILE_VARIABLE)
+    if not chosen:
+        return paths().config / "config.toml"
+    path = Path(chosen)
+    if not path.is_file():
+        raise ConfigError(f"{CONFIG_FILE_VARIABLE} names {visible(chosen)}, which is not a file")
+    return path
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+
+
+def _checked_path(where: str, value: object) -> Path | None:
+    if value is None:
+        return None
+    text = str(value) if isinstance(value, str | Path) else ""
+    if not text or "\0" in text:
+        raise ConfigError(f"{where} should be the path of a directory")
+    return Path(text)
+
+
+def _one_of(found: dict[str, Path], where: str) -> Path | None:
+    if len({str(path) for path in found.values()}) > 1:
+        names = " and ".join(found)
+        raise ConfigError(f"{names} in {where} are one setting, but say different things")
+    return next(iter(found.values()), None)
+
+
+def _from_environ(environ: Mapping[str, str]) -> Path | None:
+    names = [f"WASSETTE_{key.upper()}" for key in _COMPONENT_DIR]
+    found = {name: _checked_path(name, environ[name]) for name in names if environ.get(name)}
+    return _one_of({k: v for k, v in found.items() if v}, "the environment")
+
+
+def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
+    found = {
+        key: _checked_path(f"{key} in {file}", configured[key])
+        for key in _COMPONENT_DIR
+        if key in configured
+    }
+    return _one_of({k: v for k, v in found.items() if v}, str(file))
+
+
+# ---- variables for components ------------------------------------------------------------------
+
+
+def _environment(
+    configured: Mapping[str, Any],
+    file: Path,
+    env: Iterable[str],
+    env_file: Path | None,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """The process environment, config.toml's [environment_vars], --env-file, --env; last wins."""
+    found = dict(environ)
+    from_file = configured.get("environment_vars", {})
+    if not isinstance(from_file, dict) or not all(isinstance(v, str) for v in from_file.values()):
+        raise ConfigError(f"environment_vars in {file} should be a table of texts")
+    found.update(from_file)
+    if env_file is not None:
+        found.update(parse_env_file(env_file))
+    for text in env:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ConfigError(f"--env takes KEY=VALUE, not '{visible(text.partition('=')[0], 60)}'")
+        found[key] = value
+    return found
+
+
+def parse_env_file(path: Path) -> dict[str, str]:
+    """`KEY=VALUE` lines; `#` comments, blank lines and `export ` are fine; quotes are taken off."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--env-file {path} cannot be read: {error}") from None
+    found = {}
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        key, equals, value = line.removeprefix("export ").partition("=")
+        key, value = key.strip(), value.strip()
+        if not equals:
+            raise ConfigError(
+                f"Invalid environment variable format at line {number} of {path}: "
+                "expected KEY=VALUE"
+            )
+        if not key:
+            raise ConfigError(f"Empty environment variable key at line {number} of {path}")
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        found[key] = value
+    return found

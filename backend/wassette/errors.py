@@ -1,0 +1,152 @@
+"""Every error that Wassette raises on purpose.
+
+    WassetteError
+    ├── ConfigError            a setting, option or config file is wrong
+    ├── ComponentError
+    │   ├── ComponentNotFound  no component has this id
+    │   ├── InvalidComponentId the id is not one (`../../x`)
+    │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
+    │   ├── InvalidComponent   the bytes are not a component that can run here
+    │   └── ComponentChanged   the bytes on disk are not those that were loaded
+    ├── PolicyError            a policy file cannot be read; names file, line and reason
+    │   └── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    ├── ToolNotFound           no tool has this name
+    ├── NeedsPerson            only a person may do this; says how
+    ├── StoreError             the component directory cannot be read or written
+    └── CallError              a tool call did not give a result
+        ├── InvalidArguments   the arguments do not fit the tool's schema
+        ├── FunctionUnavailable  the signature uses a type that cannot cross (a resource, …)
+        ├── GuestTrap          the component trapped (unreachable, out of bounds, stack)
+        ├── GuestExit          the component called exit()
+        ├── ResultTooLarge     the result is over the size limit
+        ├── CallTimeout        over its wall-clock time limit
+        ├── CallCancelled      the caller gave up
+        └── WorkerDied         the worker process died during the call
+
+The message names the thing, the place and the way out, and is fit to show to a person. What a
+component wrote (trap text, names) may be quoted in it, with control characters made visible.
+"""
+
+from __future__ import annotations
+
+
+class WassetteError(Exception):
+    """Base of all of them. `str()` is the message for people."""
+
+
+class ConfigError(WassetteError):
+    """A setting is wrong."""
+
+
+class ComponentError(WassetteError):
+    """Something about a component."""
+
+
+class ComponentNotFound(ComponentError):  # noqa: N818  (names are the field's terms)
+    """No component has this id."""
+
+    def __init__(self, component_id: str) -> None:
+        super().__init__(f"Component '{visible(component_id)}' not found")
+        self.component_id = component_id
+
+
+class InvalidComponentId(ComponentError):  # noqa: N818
+    """Not an id: `[a-z0-9][a-z0-9._-]*`, at most 128 characters."""
+
+
+class InvalidReference(ComponentError):  # noqa: N818
+    """A component reference cannot be resolved or read."""
+
+
+class InvalidComponent(ComponentError):  # noqa: N818
+    """The bytes are not a component that can run here."""
+
+
+class ComponentChanged(ComponentError):  # noqa: N818
+    """The bytes on disk are not those that a person loaded."""
+
+
+class PolicyError(WassetteError):
+    """A policy is refused; the message has file, line (if known) and reason."""
+
+
+class NotEnforceable(PolicyError):  # noqa: N818
+    """A rule that would have to be widened to be applied."""
+
+
+class ToolNotFound(WassetteError):  # noqa: N818
+    """No tool has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Unknown tool: {visible(name)}")
+        self.name = name
+
+
+class NeedsPerson(WassetteError):  # noqa: N818
+    """Asked for by an agent, but only a person may do it."""
+
+
+class StoreError(WassetteError):
+    """The component directory cannot be read or written."""
+
+
+class CallError(WassetteError):
+    """A tool call did not give a result."""
+
+
+class InvalidArguments(CallError):  # noqa: N818
+    """The arguments do not fit; the message has the path of the wrong one."""
+
+
+class FunctionUnavailable(CallError):  # noqa: N818
+    """The function's signature uses a type that cannot be called from outside."""
+
+
+class GuestTrap(CallError):  # noqa: N818
+    """The component trapped."""
+
+
+class GuestExit(CallError):  # noqa: N818
+    """The component called `exit`."""
+
+
+class ResultTooLarge(CallError):  # noqa: N818
+    """The result is over the size limit."""
+
+
+class CallTimeout(CallError):  # noqa: N818
+    """The call ran over its wall-clock time limit."""
+
+
+class CallCancelled(CallError):  # noqa: N818
+    """The caller gave up."""
+
+
+class WorkerDied(CallError):  # noqa: N818
+    """The worker process died during the call."""
+
+
+def visible(text: str, limit: int = 200) -> str:
+    """`text` with everything that could deceive a reader made visible, cut at `limit` characters.
+
+    Control characters, bidirectional overrides (text that reads in another order than it is),
+    zero-width and TAG characters (text that cannot be seen), lone surrogates and line breaks
+    become `\\u{…}`. For names and short quotations of what a component or an agent wrote.
+    """
+    shown = "".join(f"\\u{{{ord(c):x}}}" if _deceives(c) else c for c in text[:limit])
+    return shown + "…" if len(text) > limit else shown
+
+
+def _deceives(char: str) -> bool:
+    code = ord(char)
+    if code < 0x80:
+        return code < 0x20 or code == 0x7F
+    import unicodedata
+
+    # Cc control, Cf format (bidi, zero-width, TAG), Cs surrogates, Co private use,
+    # Zl/Zp line and paragraph separators.
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or char in _BLANKS
+
+
+# Letters and symbols that are drawn as nothing.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")

@@ -1,0 +1,601 @@
+"""The host: owns the component store, the policies and the workers, and makes every decision.
+
+The command line, the MCP server and the web API all talk to one `Host`; none of them contains logic
+that another repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from .components import sources
+from .components.record import ComponentRecord, Stamp
+from .components.store import ComponentStore, Unexamined
+from .errors import (
+    CallError,
+    ComponentError,
+    ComponentNotFound,
+    InvalidArguments,
+    InvalidComponent,
+    NeedsPerson,
+    PolicyError,
+    WassetteError,
+)
+from .paths import paths
+from .policy import (
+    Access,
+    Grants,
+    PolicyDocument,
+    PolicyStatus,
+    PolicyStore,
+    check_enforceable_storage,
+    resolve,
+)
+from .sandbox.tiers import Tier, fingerprint
+from .toolset import Tool, Toolset
+from .workers.compiler import Compiled, Compiler
+from .workers.launcher import default_launcher
+from .workers.pool import CodeUnusable, Pool, WorkerSpec
+from .workers.process import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .config import Settings
+
+log = logging.getLogger(__name__)
+
+SMALL_COMPONENT = 2 * 1024 * 1024
+"""Bytes up to which Cranelift is quick enough (under a second) to be used at once."""
+
+WATCH_INTERVAL = 0.25
+"""Seconds between looks for changes that another process made."""
+
+_RACY_NS = 100_000_000  # a directory changed this recently may change again unnoticed
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What `Host.load` did."""
+
+    record: ComponentRecord
+    replaced: bool
+    """Whether a component of this id was there already."""
+    tools: tuple[str, ...]
+    changed_from: str | None
+    """The digest that it replaced, if its bytes are others now."""
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What came of a tool call. Exactly one of `value` and `error` is set."""
+
+    tool: Tool
+    value: Any = None
+    """The function's result in its JSON form; None for a function without one."""
+    error: CallError | None = None
+    is_error: bool = False
+    """Whether the tool failed: an error, or a WIT `err`."""
+    output: str = ""
+    """What the component printed."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """What the guard refused during the call: (kind, target)."""
+
+
+@dataclass(frozen=True)
+class ComponentState:
+    """A component for a listing: what is known of it, or why it cannot be used."""
+
+    id: str
+    record: ComponentRecord | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class PolicyView:
+    """A component's policy for people: the document, and what of it is not applied."""
+
+    component_id: str
+    status: PolicyStatus
+    path: Path
+    document: Mapping[str, Any] | None = None
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+Progress = Callable[[str, float | None], None]
+"""Told of a load's stages: what is being done, and how much of it (0 to 1), if that is known."""
+
+
+@dataclass
+class _Tools:
+    version: object = None
+    toolset: Toolset = field(default_factory=lambda: Toolset(()))
+
+
+class Host:
+    """Use as an async context manager; closing it ends every worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = ComponentStore(settings.component_dir)
+        self.policies = PolicyStore(settings.component_dir)
+        launcher = default_launcher()
+        self._pool = Pool(launcher=launcher)
+        self._compiler = Compiler(launcher)
+        self._tools = _Tools()
+        self._compiling: dict[str, asyncio.Lock] = {}
+        self._changed: list[Callable[[], None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._roots = (
+            paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every worker and everything in the background. Can be done more than once."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pool.close()
+
+    # -- components ----------------------------------------------------------------------------
+
+    async def load(self, reference: str, progress: Progress | None = None) -> Loaded:
+        """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
+
+        Cancelling is safe at any point.
+        """
+        tell = progress or (lambda _stage, _done: None)
+        located = sources.locate(reference)
+        incoming = self.store.incoming()
+        try:
+            copied = await asyncio.to_thread(
+                sources.copy,
+                located.path,
+                incoming,
+                _in_loop(lambda done, total: tell("reading", done / total if total else None)),
+            )
+            before = self._record_or_none(located.id)
+            if before is not None and before.digest == copied.digest:
+                record = before
+            else:
+                record = await self._examine(
+                    located.id, incoming, copied.digest, located.source, tell
+                )
+            # A component keeps its place, so that loading it again renames no tool.
+            loaded_at = before.loaded_at if before else time.time()
+            record = replace(record, source=located.source, loaded_at=loaded_at)
+            replaced = await asyncio.to_thread(self.store.commit, incoming, record)
+        except InvalidComponent as error:
+            raise InvalidComponent(f"{located.source} {error}") from None
+        finally:
+            incoming.unlink(missing_ok=True)
+        tell("loaded", 1.0)
+        self._notify()
+        self._warm(located.id)
+        changed = before.digest if before and before.digest != copied.digest else None
+        names = tuple(tool.name for tool in self.tools().of(located.id))
+        return Loaded(record, replaced, names, changed)
+
+    async def unload(self, component_id: str) -> None:
+        """Remove a component with its policy. Raises `ComponentNotFound`."""
+        await asyncio.to_thread(self.store.remove, component_id)
+        await asyncio.to_thread(self.policies.reset, component_id)
+        self._notify()
+
+    def components(self) -> list[ComponentState]:
+        """Every component, by id. Cheap: nothing is compiled, and wasmtime is not loaded."""
+        found = []
+        for component_id in self.store.ids():
+            try:
+                known = self.store.get(component_id)
+            except ComponentNotFound:
+                continue  # removed meanwhile
+            except WassetteError as error:
+                found.append(ComponentState(component_id, None, str(error)))
+                continue
+            if isinstance(known, Unexamined):
+                found.append(ComponentState(component_id, None, "has not been examined yet"))
+            else:
+                found.append(ComponentState(component_id, known))
+        return found
+
+    async def component(self, component_id: str) -> ComponentRecord:
+        """What is known of one component, which is examined if it was put there by hand.
+
+        Raises `ComponentNotFound`, `ComponentChanged`, `InvalidComponent`.
+        """
+        known = self.store.get(component_id)
+        return await self._adopt(known) if isinstance(known, Unexamined) else known
+
+    async def adopt_all(self) -> None:
+        """Examine every component that was put into the directory by hand.
+
+        One that cannot be is logged and passed over.
+        """
+        for component_id in self.store.ids():
+            with contextlib.suppress(ComponentNotFound):
+                try:
+                    await self.component(component_id)
+                except WassetteError as error:
+                    log.warning("component %s: %s", component_id, error)
+
+    async def _adopt(self, known: Unexamined) -> ComponentRecord:
+        incoming = self.store.incoming()
+        try:
+            copied = await asyncio.to_thread(sources.copy, known.path, incoming, _ignore)
+            record = await self._examine(
+                known.id, incoming, copied.digest, known.path.as_uri(), lambda *_: None
+            )
+        except InvalidComponent as error:
+            raise InvalidComponent(f"{known.path} {error}") from None
+        finally:
+            incoming.unlink(missing_ok=True)
+        record = await asyncio.to_thread(self.store.adopt, record)
+        self._notify()
+        return record
+
+    async def _examine(
+        self, component_id: str, path: Path, digest: str, source: str, tell: Progress
+    ) -> ComponentRecord:
+        tell("compiling", None)
+        size = await asyncio.to_thread(lambda: path.stat().st_size)
+        tier = Tier.CRANELIFT if size <= SMALL_COMPONENT else Tier.WINCH
+        name, compiled = await self._compile(path, digest, tier)
+        try:
+            record = ComponentRecord.new(
+                component_id, digest, Stamp(size, 0), source, time.time(), compiled.examination
+            )
+        except ValueError as error:
+            raise InvalidComponent(f"was described in a way that does not fit: {error}") from None
+        return record.with_code(name, compiled.sha256)
+
+    def _record_or_none(self, component_id: str) -> ComponentRecord | None:
+        with contextlib.suppress(ComponentError):
+            known = self.store.get(component_id)
+            if isinstance(known, ComponentRecord):
+                return known
+        return None
+
+    # -- compiled code -------------------------------------------------------------------------
+
+    async def _compile(self, path: Path, digest: str, tier: Tier) -> tuple[str, Compiled]:
+        """Compile into the code cache; the name there, and what was found."""
+        name = _code_name(digest, tier)
+        folder = paths().code
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        output = folder / f".{name}.{secrets.token_hex(6)}"
+        try:
+            try:
+                compiled = await self._compiler.compile(path, output, tier)
+            except InvalidComponent:
+                if tier is not Tier.WINCH:
+                    raise
+                # Winch does not know all of WebAssembly; Cranelift has the last word.
+                return await self._compile(path, digest, Tier.CRANELIFT)
+            output.replace(folder / name)
+        finally:
+            output.unlink(missing_ok=True)
+        return name, compiled
+
+    async def _code(self, record: ComponentRecord) -> tuple[Path, str, Tier]:
+        """The best compiled code there is for a component, made now if there is none."""
+        async with self._compiling.setdefault(record.digest, asyncio.Lock()):
+            record = self._record_or_none(record.id) or record
+            for tier in (Tier.CRANELIFT, Tier.WINCH):
+                name = _code_name(record.digest, tier)
+                path = paths().code / name
+                if name in record.code and path.exists():
+                    if tier is Tier.WINCH:
+                        self._improve(record)
+                    return path, record.code[name], tier
+            tier = Tier.CRANELIFT if record.stamp.size <= SMALL_COMPONENT else Tier.WINCH
+            name, compiled = await self._compile(self.store.path(record.id), record.digest, tier)
+            await asyncio.to_thread(self.store.add_code, record, name, compiled.sha256)
+            return paths().code / name, compiled.sha256, _tier_of(name)
+
+    def _improve(self, record: ComponentRecord) -> None:
+        """Have Cranelift replace Winch's code in the background, in a host that stays."""
+        key = f"improve {record.digest}"
+        if not self._changed or any(task.get_name() == key for task in self._tasks):
+            return
+
+        async def improve() -> None:
+            path = self.store.path(record.id)
+            try:
+                name, compiled = await self._compile(path, record.digest, Tier.CRANELIFT)
+                await asyncio.to_thread(self.store.add_code, record, name, compiled.sha256)
+            except (WassetteError, OSError) as error:
+                log.warning("component %s keeps its first code: %s", record.id, error)
+
+        self._background(improve(), key)
+
+    # -- tools ---------------------------------------------------------------------------------
+
+    def tools(self) -> Toolset:
+        """The tools of all components that can be used now."""
+        version = self.store.version()
+        if version is None or version != self._tools.version:
+            records = [state.record for state in self.components() if state.record is not None]
+            self._tools = _Tools(self._settled(version), Toolset(records))
+        return self._tools.toolset
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any] | bytes) -> CallResult:
+        """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
+        the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
+
+        Cancelling ends the call in the component.
+        """
+        tool = self.tools().get(name)
+        record = await self.component(tool.component_id)
+        outcome = Outcome()
+        data = arguments if isinstance(arguments, bytes) else _dump(arguments)
+        grants = self.grants(record.id)
+        value: Any = None
+        error: CallError | None = None
+        try:
+            function = tool.function
+            value = json.loads(
+                await self._run(record, grants, function.interface, function.name, data, outcome)
+            )
+        except InvalidArguments as wrong:
+            error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
+        except CallError as failed:
+            error = type(failed)(f"{name} ({record.id}) {failed}")
+        return CallResult(
+            tool=tool,
+            value=value,
+            error=error,
+            is_error=error is not None
+            or (tool.returns_result and isinstance(value, dict) and "err" in value),
+            output=_decode_output(outcome),
+            refused=tuple(outcome.refused),
+        )
+
+    async def _run(
+        self,
+        record: ComponentRecord,
+        grants: Grants,
+        interface: str | None,
+        function: str,
+        arguments: bytes,
+        outcome: Outcome,
+    ) -> bytes:
+        for attempt in (1, 2):
+            code, sha256, tier = await self._code(record)
+            spec = self._spec(code, sha256, tier, grants)
+            try:
+                return await self._pool.call(
+                    spec, interface, function, arguments, grants.limits.timeout, outcome
+                )
+            except CodeUnusable as error:
+                if attempt == 2:
+                    raise
+                log.warning("component %s is compiled again: %s", record.id, error)
+                code.unlink(missing_ok=True)
+        raise AssertionError("unreachable")
+
+    @staticmethod
+    def _spec(code: Path, sha256: str, tier: Tier, grants: Grants) -> WorkerSpec:
+        return WorkerSpec(
+            code=str(code),
+            sha256=sha256,
+            tier=tier,
+            mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
+            environment=grants.environment,
+            memory=grants.limits.memory,
+            cpu=grants.limits.cpu,
+        )
+
+    def _warm(self, component_id: str) -> None:
+        """Have a worker ready before the first call, in a host that stays."""
+        if not self._changed:
+            return
+
+        async def warm() -> None:
+            with contextlib.suppress(WassetteError):
+                record = await self.component(component_id)
+                self._pool.warm(self._spec(*await self._code(record), self.grants(component_id)))
+
+        self._background(warm(), f"warm {component_id}")
+
+    # -- permissions ---------------------------------------------------------------------------
+
+    def grants(self, component_id: str) -> Grants:
+        """What a component may use now. A broken policy gives nothing."""
+        state = self.policies.read(component_id)
+        if state.error is not None:
+            log.warning("component %s runs without permissions: %s", component_id, state.error)
+        return resolve(
+            state.policy,
+            environment=self.settings.environment,
+            private_root=self._roots / component_id,
+            protected=self._protected(),
+        )
+
+    def policy(self, component_id: str) -> PolicyView:
+        """A component's policy. Raises `ComponentNotFound`."""
+        self._check_known(component_id)
+        state = self.policies.read(component_id)
+        path = self.policies.path(component_id)
+        if state.status is not PolicyStatus.LOADED:
+            error = str(state.error) if state.error else None
+            return PolicyView(component_id, state.status, path, error=error)
+        document = PolicyDocument.from_text(path.read_text(encoding="utf-8"), str(path))
+        notes = self.grants(component_id).notes
+        return PolicyView(component_id, state.status, path, document.to_plain(), notes=notes)
+
+    async def grant_storage(self, component_id: str, uri: str, access: list[str]) -> None:
+        """Raises `PolicyError`; `NotEnforceable` for what would have to be widened."""
+        kinds = _access(access)
+
+        def grant(document: PolicyDocument) -> bool:
+            held = {k for r in document.policy.storage_allow if r.uri == uri for k in r.access}
+            check_enforceable_storage(uri, kinds | held, self._protected())
+            return document.grant_storage(uri, kinds)
+
+        await self._edit(component_id, grant)
+
+    async def revoke_storage(self, component_id: str, uri: str) -> bool:
+        """Take all access to a URI back. Returns whether there was any."""
+        return await self._edit(component_id, lambda document: document.revoke_storage(uri))
+
+    async def grant_network(self, component_id: str, host: str) -> None:
+        await self._edit(component_id, lambda document: document.grant_network(host))
+
+    async def revoke_network(self, component_id: str, host: str) -> bool:
+        return await self._edit(component_id, lambda document: document.revoke_network(host))
+
+    async def grant_environment(self, component_id: str, key: str) -> None:
+        await self._edit(component_id, lambda document: document.grant_environment(key))
+
+    async def revoke_environment(self, component_id: str, key: str) -> bool:
+        return await self._edit(component_id, lambda document: document.revoke_environment(key))
+
+    async def grant_memory(self, component_id: str, limit: str) -> None:
+        """`limit`: `512Mi`, `1Gi`, plain bytes."""
+        await self._edit(component_id, lambda document: document.set_memory(limit))
+
+    async def reset_permissions(self, component_id: str) -> None:
+        """Take every permission back."""
+        self._check_known(component_id)
+        await asyncio.to_thread(self.policies.reset, component_id)
+
+    def require_person(self, what: str, command: str) -> None:
+        """Raise `NeedsPerson` unless agents were allowed to do such things."""
+        if not self.settings.agent_grants:
+            raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
+
+    async def _edit(self, component_id: str, change: Callable[[PolicyDocument], bool]) -> bool:
+        self._check_known(component_id)
+
+        def edit() -> bool:
+            with self.policies.edit(component_id) as document:
+                return change(document)
+
+        return await asyncio.to_thread(edit)
+
+    def _check_known(self, component_id: str) -> None:
+        if not self.store.path(component_id).is_file():
+            raise ComponentNotFound(component_id)
+
+    def _protected(self) -> tuple[Path, ...]:
+        return (*paths().all, self.settings.component_dir)
+
+    # -- changes -------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def watching(self, changed: Callable[[], None]) -> AsyncIterator[None]:
+        """For a host that stays: call `changed` whenever the tools are others than before, whoever
+        changed them, and prepare what will be needed."""
+        self._changed.append(changed)
+        self._background(self._watch(self.tools()), "watch")
+        try:
+            yield
+        finally:
+            self._changed.remove(changed)
+
+    async def _watch(self, seen: Toolset) -> None:
+        await self.adopt_all()
+        for state in self.components():
+            if state.record is not None:
+                self._warm(state.id)
+                break  # one, so that the fork server runs; the others when they are called
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            version = self._tools.version
+            try:
+                now = self.tools()
+                if version != self._tools.version and any(
+                    state.error == "has not been examined yet" for state in self.components()
+                ):
+                    await self.adopt_all()
+                    now = self.tools()
+            except WassetteError as error:
+                log.warning("%s", error)
+                continue
+            if now != seen:
+                seen = now
+                self._tell()
+
+    def _notify(self) -> None:
+        before = self._tools.toolset
+        if self.tools() != before:
+            self._tell()
+
+    def _tell(self) -> None:
+        for changed in list(self._changed):
+            changed()
+
+    @staticmethod
+    def _settled(version: object) -> object:
+        """`version`, or None while it is so young that another change might not show in it."""
+        if isinstance(version, tuple) and abs(time.time_ns() - version[0]) < _RACY_NS:
+            return None
+        return version
+
+    def _background(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def _code_name(digest: str, tier: Tier) -> str:
+    return f"{digest}-{fingerprint()}-{tier}.cwasm"
+
+
+def _tier_of(name: str) -> Tier:
+    return Tier(name.removesuffix(".cwasm").rpartition("-")[2])
+
+
+def _access(words: list[str]) -> frozenset[Access]:
+    if not words:
+        raise PolicyError("Storage access cannot be empty")
+    for word in words:
+        if word not in set(Access):
+            raise PolicyError(f"Invalid access type: {word[:40]!r}; there are read and write")
+    return frozenset(Access(word) for word in words)
+
+
+def _dump(arguments: Mapping[str, Any]) -> bytes:
+    # Lone surrogates cannot be encoded, but are valid in JSON as escapes; the codec refuses them.
+    return json.dumps(arguments, separators=(",", ":")).encode()
+
+
+def _decode_output(outcome: Outcome) -> str:
+    text = outcome.output.decode("utf-8", "replace")
+    return text + f"\n[{outcome.dropped} bytes or more left out]" if outcome.dropped else text
+
+
+def _ignore(_done: int, _total: int) -> None:
+    pass
+
+
+def _in_loop(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """`tell`, called in this event loop from whatever thread."""
+    loop = asyncio.get_running_loop()
+
+    def call(done: int, total: int) -> None:
+        loop.call_soon_threadsafe(tell, done, total)
+
+    return call

@@ -1,0 +1,64 @@
+"""Where Wassette keeps its files on this system.
+
+The XDG directories on Linux and macOS (as Wassette documents for both), the known folders on
+Windows. See docs/files.md for what is in each.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+if sys.platform == "win32":
+    from platformdirs.windows import Windows as _PlatformDirs
+else:
+    from platformdirs.unix import Unix as _PlatformDirs
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Directories. None of them need exist."""
+
+    data: Path
+    """Components and the private directories that named roots stand for."""
+    config: Path
+    """config.toml."""
+    cache: Path
+    """Compiled code; safe to delete."""
+    state: Path
+    """Logs."""
+
+    @property
+    def components(self) -> Path:
+        """The component directory when none is configured."""
+        return self.data / "components"
+
+    @property
+    def code(self) -> Path:
+        return self.cache / "code"
+
+    @property
+    def roots(self) -> Path:
+        return self.data / "roots"
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Everything of ours. A component that could write here could widen its permissions."""
+        return self.data, self.config, self.cache, self.state
+
+
+@cache
+def paths() -> Paths:
+    """This user's directories, from the environment at first use."""
+    dirs = _PlatformDirs("wassette", appauthor=False, roaming=True)
+    return Paths(
+        data=dirs.user_data_path,
+        config=dirs.user_config_path,
+        cache=dirs.user_cache_path,
+        state=dirs.user_state_path,
+    )

@@ -1,0 +1,106 @@
+"""What a component gets for one call, now: `resolve`.
+
+A broken or absent policy is `None` and gives nothing. Equal grants are equal and hash equal, so
+a worker can be kept for as long as they stay the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wassette.errors import visible
+from wassette.policy.storage import Mount, resolve_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from wassette.policy.model import EnvironmentRule, Limits, Policy
+
+DEFAULT_MEMORY = 512 * 2**20  # bytes
+DEFAULT_TIMEOUT = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class ResolvedLimits:
+    """`Limits` with the defaults filled in; `cpu` None is unlimited."""
+
+    memory: int = DEFAULT_MEMORY  # bytes
+    cpu: float | None = None  # share of one core
+    timeout: float = DEFAULT_TIMEOUT  # seconds
+
+
+@dataclass(frozen=True)
+class Grants:
+    """All that a component may reach. `notes` say, for people, what was left out and why."""
+
+    mounts: tuple[Mount, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    limits: ResolvedLimits = ResolvedLimits()
+    notes: tuple[str, ...] = ()
+
+
+def resolve(
+    policy: Policy | None,
+    *,
+    environment: Mapping[str, str],
+    private_root: Path,
+    protected: Sequence[Path],
+) -> Grants:
+    """Evaluates `policy` against the disk and `environment` as they are now.
+
+    `environment` is all that could be given, `private_root` this component's directory for
+    named roots, `protected` the places that no component may touch. Raises nothing: a rule that
+    cannot be applied becomes a note.
+    """
+    if policy is None:
+        return Grants()
+    mounts, storage_notes = resolve_storage(
+        policy.storage_allow,
+        policy.storage_deny,
+        private_root=private_root,
+        protected=protected,
+    )
+    variables, environment_notes = _environment(policy.environment_allow, environment)
+    network_notes = tuple(
+        f"network '{visible(rule.host or rule.cidr or '')}' is not applied: "
+        "the network is refused for now"
+        for rule in policy.network_allow
+    )
+    return Grants(
+        mounts=mounts,
+        environment=variables,
+        limits=_limits(policy.limits),
+        notes=(*storage_notes, *environment_notes, *network_notes),
+    )
+
+
+def _environment(
+    rules: Sequence[EnvironmentRule], available: Mapping[str, str]
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    given: dict[str, str] = {}
+    notes: list[str] = []
+    for rule in rules:
+        value = available.get(rule.key)
+        if rule.inject is not None:
+            # Giving the value itself would show the component what it is not to see.
+            notes.append(
+                f"environment '{visible(rule.key)}' is not applied: "
+                "'inject' is not enforceable yet; remove it to give the component the value"
+            )
+        elif value is not None and "\0" in value:
+            notes.append(
+                f"environment '{visible(rule.key)}' is not applied: its value contains a NUL"
+            )
+        elif value is not None:
+            given[rule.key] = value
+    return tuple(sorted(given.items())), tuple(notes)
+
+
+def _limits(limits: Limits) -> ResolvedLimits:
+    return ResolvedLimits(
+        memory=DEFAULT_MEMORY if limits.memory is None else limits.memory,
+        cpu=limits.cpu,
+        timeout=DEFAULT_TIMEOUT if limits.timeout is None else limits.timeout,
+    )

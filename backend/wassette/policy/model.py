@@ -1,0 +1,61 @@
+"""What a policy says, as data. Every class is immutable and hashable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Access(StrEnum):
+    """What a storage rule is about."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class StorageRule:
+    """`uri` is `fs://…` as written (percent signs are literal); `access` is never empty."""
+
+    uri: str
+    access: frozenset[Access]
+
+
+@dataclass(frozen=True)
+class NetworkRule:
+    """Exactly one of `host` and `cidr`; no methods means every method. Methods are upper case."""
+
+    host: str | None = None
+    cidr: str | None = None
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnvironmentRule:
+    """`inject`, as (name, value) pairs: the component is not to see the variable's real value."""
+
+    key: str
+    inject: tuple[tuple[str, str | tuple[str, ...]], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds on one call; None where the policy is silent."""
+
+    memory: int | None = None  # bytes
+    cpu: float | None = None  # share of one core: 0.5 is half of its time
+    timeout: float | None = None  # seconds of wall-clock time
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One policy file. Rules are in the order of the file."""
+
+    version: str
+    description: str | None = None
+    storage_allow: tuple[StorageRule, ...] = ()
+    storage_deny: tuple[StorageRule, ...] = ()
+    network_allow: tuple[NetworkRule, ...] = ()
+    network_deny: tuple[NetworkRule, ...] = ()
+    environment_allow: tuple[EnvironmentRule, ...] = ()
+    limits: Limits = field(default_factory=Limits)

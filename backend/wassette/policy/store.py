@@ -1,0 +1,206 @@
+"""The policy files of one component directory.
+
+A file can be changed by other processes (the CLI, an editor) at any time: it is looked at on
+every read, and parsed again when it is another one. Writers take turns by a lock file and
+replace the file as a whole, so readers need no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from filelock import FileLock, Timeout
+
+from wassette.errors import PolicyError, StoreError, visible
+from wassette.policy.document import PolicyDocument
+from wassette.policy.nodes import MAX_BYTES
+from wassette.policy.parse import decode_policy, parse_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wassette.policy.model import Policy
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+_LOCK_NAME = ".lock"
+_LOCK_TIMEOUT = 10.0  # seconds; a writer holds the lock for milliseconds
+# A file changed twice within one tick of the file system's clock (up to 10 ms) can look
+# unchanged. What was read so soon after its change is not remembered.
+_RACY_NS = 100_000_000
+
+_Stamp: TypeAlias = tuple[int, int, int, int]
+
+
+class PolicyStatus(StrEnum):
+    """What there is to a component's policy."""
+
+    ABSENT = "absent"
+    LOADED = "loaded"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class PolicyState:
+    """`policy` if loaded, `error` if broken. Absent and broken both mean no permissions."""
+
+    status: PolicyStatus
+    policy: Policy | None = None
+    error: PolicyError | None = None
+
+
+_ABSENT = PolicyState(PolicyStatus.ABSENT)
+
+
+class PolicyStore:
+    """`{id}.policy.yaml` files in `directory`, which is made when first written to."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._cache: dict[str, tuple[_Stamp, PolicyState]] = {}
+
+    def path(self, component_id: str) -> Path:
+        """Where the policy is. Raises `PolicyError` if the id could lead anywhere else."""
+        return self.directory / f"{_checked(component_id)}.policy.yaml"
+
+    def read(self, component_id: str) -> PolicyState:
+        """The policy as it is on disk now. Raises `PolicyError` only for an impossible id."""
+        path = self.path(component_id)
+        try:
+            stamp = _stamp(path.lstat())
+            known = self._cache.get(component_id)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            text, stamp = _read_file(path)
+            state = PolicyState(PolicyStatus.LOADED, parse_policy(text, str(path)))
+        except FileNotFoundError:
+            self._cache.pop(component_id, None)
+            return _ABSENT
+        except PolicyError as error:
+            # A new one, without the frames (and so the file's text) that the raised one holds.
+            state = PolicyState(PolicyStatus.BROKEN, error=PolicyError(str(error)))
+        except OSError as error:
+            # Not remembered: what stood in the way may be gone without the file changing.
+            return PolicyState(PolicyStatus.BROKEN, error=_unreadable(path, error))
+        if abs(time.time_ns() - stamp[0]) > _RACY_NS:
+            self._cache[component_id] = (stamp, state)
+        return state
+
+    @contextmanager
+    def edit(self, component_id: str) -> Iterator[PolicyDocument]:
+        """A document to change; written when the block ends without an exception.
+
+        Raises `PolicyError` if the file is broken (it is left as it is) and `StoreError` if the
+        directory cannot be written or another process does not release the lock.
+        """
+        path = self.path(component_id)
+        with self._locked():
+            try:
+                text, _ = _read_file(path)
+                document = PolicyDocument(text, str(path))
+            except FileNotFoundError:
+                document = PolicyDocument.new(component_id)
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            before = document.to_text()
+            yield document
+            if document.to_text() != before:
+                _replace(path, document.to_text())
+
+    def reset(self, component_id: str) -> None:
+        """Takes every permission away: deletes the policy, broken or not, and its metadata."""
+        path = self.path(component_id)
+        with self._locked():
+            for file in (path, path.with_name(f"{component_id}.policy.meta.json")):
+                try:
+                    file.unlink(missing_ok=True)
+                except OSError as error:
+                    raise StoreError(f"cannot delete {file}: {error.strerror}") from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # A lock object of its own for each use, so that threads exclude each other too.
+            lock = FileLock(self.directory / _LOCK_NAME, timeout=_LOCK_TIMEOUT, mode=0o600)
+            lock.acquire()
+        except Timeout as error:
+            raise StoreError(
+                f"another process holds {self.directory / _LOCK_NAME}; try again when it is done"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"cannot write to {self.directory}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _checked(component_id: str) -> str:
+    if not _ID.fullmatch(component_id):
+        raise PolicyError(f"'{visible(component_id)}' is not a component id")
+    return component_id
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def _read_file(path: Path) -> tuple[str, _Stamp]:
+    """The text, and what identified the file that it was read from.
+
+    Only from a regular file: a symbolic link could name a file that a component writes, and a
+    FIFO would block. `O_NOFOLLOW` and `O_NONBLOCK` hold even if it is exchanged just before.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise PolicyError(f"{path}:1: not a regular file; replace the link by the file itself")
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    with open(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise PolicyError(f"{path}:1: not a regular file")
+        return decode_policy(file.read(MAX_BYTES + 1), str(path)), _stamp(status)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes the file so that a reader, or a crash, sees the old one or the new one."""
+    try:
+        # Made with mode 0600, under a name that is not taken.
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write to {path.parent}: {error.strerror}") from error
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)  # noqa: PTH105
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Makes the new name durable, where directories can be opened (not on Windows)."""
+    if os.name == "posix":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _unreadable(path: Path, error: OSError) -> PolicyError:
+    return PolicyError(f"{path}:1: cannot be read: {error.strerror}")

@@ -1,0 +1,1 @@
+"""Everything that touches wasmtime. Runs in worker processes only."""

@@ -1,0 +1,89 @@
+"""The tools of all loaded components, under the names that they are called by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .components.names import unique_name
+from .errors import ToolNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .components.record import ComponentRecord, FunctionRecord
+
+BUILTIN_NAMES = (
+    "load-component",
+    "unload-component",
+    "list-components",
+    "get-policy",
+    "grant-storage-permission",
+    "grant-network-permission",
+    "grant-environment-variable-permission",
+    "revoke-storage-permission",
+    "revoke-network-permission",
+    "revoke-environment-variable-permission",
+    "reset-permission",
+    "search-components",
+)
+"""Wassette's own tools, in the order they are listed. No component's tool takes their names."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function of a component, under its tool name."""
+
+    name: str
+    component_id: str
+    function: FunctionRecord
+
+    @property
+    def renamed(self) -> bool:
+        """Whether something else had the name that it asks for."""
+        return self.name != self.function.base_name
+
+    @property
+    def returns_result(self) -> bool:
+        """Whether it returns a WIT `result`, whose `err` is the tool's failure."""
+        schema = self.function.output_schema or {}
+        shape = schema.get("properties", {}).get("result", {})
+        cases = [case.get("required") for case in shape.get("oneOf", [])]
+        return cases == [["ok"], ["err"]]
+
+
+class Toolset:
+    """All tools, by name. Immutable; equal when every name, schema and description is."""
+
+    def __init__(self, records: Iterable[ComponentRecord]) -> None:
+        self._by_name: dict[str, Tool] = {}
+        taken: set[str] = set(BUILTIN_NAMES)
+        # Whoever was loaded first has the plain name, so that loading never renames a tool.
+        for record in sorted(records, key=lambda one: (one.loaded_at, one.id)):
+            for function in record.tools:
+                name = unique_name(function.base_name, record.id, taken)
+                taken.add(name)
+                self._by_name[name] = Tool(name, record.id, function)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Toolset) and self._by_name == other._by_name
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def get(self, name: str) -> Tool:
+        """Raises `ToolNotFound`."""
+        tool = self._by_name.get(name)
+        if tool is None:
+            raise ToolNotFound(name)
+        return tool
+
+    def all(self) -> list[Tool]:
+        """By component id, then in the component's own order."""
+        return sorted(self._by_name.values(), key=lambda tool: tool.component_id)
+
+    def of(self, component_id: str) -> list[Tool]:
+        return [tool for tool in self._by_name.values() if tool.component_id == component_id]
+
+    @property
+    def by_name(self) -> Mapping[str, Tool]:
+        return self._by_name

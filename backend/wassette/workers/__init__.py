@@ -1,0 +1,11 @@
+"""Worker processes: everything that parses or runs untrusted code happens in one.
+
+    host process                              fork server (sandbox preloaded, empty environment)
+      Pool ── Launcher ──"spawn", a socket──▶   └─ fork ─▶ worker: one component, one set of grants
+        └──────────── frames over that socket ───────────────▶  load, call, cancel / result, output
+
+`protocol` has the frames, `forkserver` and `worker` run in the children, `launcher`, `process` and
+`pool` in the host, and `compiler` turns a component's bytes into machine code in a worker of its
+own.
+Confinement by the operating system belongs in `worker.confine`.
+"""

@@ -1,0 +1,245 @@
+"""One worker process, from the host's side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from wassette import errors
+from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, visible
+
+from . import protocol
+from .launcher import Launcher, Started, ended_how
+from .protocol import Header
+
+log = logging.getLogger(__name__)
+
+GRACE = 0.5
+"""Seconds in which a busy guest is to end by its epoch callback before the process is killed."""
+
+MAX_OUTPUT = 1024 * 1024
+"""Bytes kept of what a call prints; the rest is counted and dropped."""
+
+# What a worker may report of a call. Anything else it says is taken for a trap.
+_REPORTED: dict[str, type[CallError]] = {
+    name: getattr(errors, name)
+    for name in (
+        "InvalidArguments",
+        "FunctionUnavailable",
+        "GuestTrap",
+        "GuestExit",
+        "ResultTooLarge",
+    )
+}
+MAX_MESSAGE = 4000  # characters of an error message that a worker may send
+
+
+@dataclass
+class Outcome:
+    """What a call did besides its result; filled while it runs, whole or not."""
+
+    output: bytearray = field(default_factory=bytearray)
+    """What the guest printed to stdout and stderr, in order, at most `MAX_OUTPUT` bytes."""
+    dropped: int = 0
+    """Bytes printed beyond that."""
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    """What the guard refused: (kind, target), at most 100."""
+
+
+Reply = tuple[Header, bytes]
+
+
+class WorkerProcess(asyncio.Protocol):
+    """A started worker. One request at a time."""
+
+    def __init__(self, launcher: Launcher, started: Started) -> None:
+        self._launcher = launcher
+        self._started = started
+        self._transport: asyncio.Transport | None = None
+        self._inbox = bytearray()
+        self._reply: asyncio.Future[Reply] | None = None
+        self._outcome = Outcome()
+        self._calls = 0
+        self._broken: str | None = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def start(cls, launcher: Launcher) -> WorkerProcess:
+        started = await launcher.start()
+        try:
+            _, worker = await asyncio.get_running_loop().create_connection(
+                lambda: cls(launcher, started), sock=started.sock
+            )
+        except BaseException:
+            started.sock.close()
+            launcher.kill(started)
+            raise
+        return worker
+
+    @property
+    def pid(self) -> int:
+        return self._started.pid
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can be made."""
+        return self._broken is None and not self.closed.done() and self._reply is None
+
+    async def request(self, header: Header, body: bytes = b"") -> Reply:
+        """Send a request and wait for its reply; a worker that dies raises `WorkerDied`.
+
+        Cancelling this kills the process (`call` is gentler).
+        """
+        try:
+            return await self._wait(self._send(header, body), None)
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+
+    async def call(
+        self,
+        interface: str | None,
+        function: str,
+        arguments: bytes,
+        timeout: float,  # noqa: ASYNC109  (the clock is stopped while a person is asked)
+        outcome: Outcome,
+    ) -> bytes:
+        """Call a function of the loaded component; returns its value as JSON.
+
+        Raises the `CallError` that fits; `CallTimeout` after `timeout` seconds. Cancelling ends the
+        guest, by kill if it does not end within `GRACE`.
+        """
+        self._calls += 1
+        self._outcome = outcome
+        call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
+        reply = self._send(call, arguments)
+        try:
+            header, body = await self._wait(reply, timeout)
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.ensure_future(self._stop(reply, "cancelled")))
+            raise
+        except TimeoutError:
+            header, body = await self._stop(reply, "timeout")
+            if header["kind"] != "result":
+                raise CallTimeout(
+                    f"did not finish within its time limit of {timeout:g} s and was stopped. "
+                    "A higher limit can be set in its policy (resources.limits.timeout)."
+                ) from None
+        if header["kind"] == "result":
+            return body
+        if header["kind"] == "error":
+            raise self._reported(header)
+        self.kill()
+        raise WorkerDied("its worker process answered something that was not asked")
+
+    def kill(self) -> None:
+        """End the process now. Its socket closes a moment later."""
+        self._broken = self._broken or "was killed"
+        self._launcher.kill(self._started)
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def ended(self) -> int:
+        """Wait for the process to be gone; its exit code."""
+        return await asyncio.shield(self._started.ended)
+
+    # -- sending and waiting ---------------------------------------------------------------------
+
+    def _send(self, header: Header, body: bytes) -> asyncio.Future[Reply]:
+        if not self.usable or self._transport is None:
+            raise WorkerDied("its worker process is gone")
+        self._reply = asyncio.get_running_loop().create_future()
+        self._transport.write(protocol.frame(header, body))
+        return self._reply
+
+    async def _wait(self, reply: asyncio.Future[Reply], limit: float | None) -> Reply:
+        done, _ = await asyncio.wait({reply}, timeout=limit)
+        if not done:
+            raise TimeoutError
+        self._reply = None
+        if reply.exception() is None:
+            return reply.result()
+        raise await self._death()
+
+    async def _stop(self, reply: asyncio.Future[Reply], reason: str) -> Reply:
+        """End the guest: politely, then by force. Whatever it answered meanwhile is returned."""
+        if self._transport is not None and not reply.done():
+            self._transport.write(
+                protocol.frame({"kind": "cancel", "call": self._calls, "reason": reason})
+            )
+        try:
+            return await self._wait(reply, GRACE)
+        except (TimeoutError, WorkerDied):
+            self.kill()
+            if not reply.done():
+                reply.cancel()
+            return {"kind": "killed"}, b""
+
+    async def _death(self) -> WorkerDied:
+        """The error for a call whose worker went away by itself."""
+        self._broken = self._broken or "died"
+        try:
+            code = await asyncio.wait_for(self.ended(), 2)
+        except TimeoutError:
+            self._launcher.kill(self._started)
+            code = await self.ended()
+        return WorkerDied(
+            f"its worker process {ended_how(code)} during the call. "
+            "Nothing else was affected; the next call gets a new process."
+        )
+
+    def _reported(self, header: Header) -> CallError:
+        kind, message = header.get("error"), str(header.get("message"))
+        if kind == "stopped":
+            return CallCancelled("was cancelled")
+        error = _REPORTED.get(kind) if isinstance(kind, str) else None
+        return (error or errors.GuestTrap)(visible(message, MAX_MESSAGE))
+
+    # -- asyncio.Protocol ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._inbox += data
+        try:
+            while len(self._inbox) >= protocol.HEAD:
+                head, body = protocol.sizes(self._inbox)
+                end = protocol.HEAD + head + body
+                if len(self._inbox) < end:
+                    return
+                header = protocol.parse_header(self._inbox[protocol.HEAD : protocol.HEAD + head])
+                content = bytes(self._inbox[protocol.HEAD + head : end])
+                del self._inbox[:end]
+                self._received(header, content)
+        except protocol.ProtocolError as error:
+            log.warning("worker %d: %s", self.pid, error)
+            self.kill()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(exc or EOFError())
+            self._reply.exception()  # it may be that nobody waits any more
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _received(self, header: Header, body: bytes) -> None:
+        match header["kind"]:
+            case "output":
+                room = MAX_OUTPUT - len(self._outcome.output)
+                self._outcome.output += body[:room]
+                self._outcome.dropped += max(0, len(body) - room)
+            case "refused":
+                if len(self._outcome.refused) < 100:
+                    refused = visible(str(header.get("what"))), visible(str(header.get("target")))
+                    self._outcome.refused.append(refused)
+            case _ if self._reply is not None and not self._reply.done():
+                self._reply.set_result((header, body))
+
+
+Progress = Callable[[str, dict[str, Any]], None]
+"""Told of each stage of a longer piece of work: its name and details."""

@@ -1,0 +1,270 @@
+"""The worker process: loads one component, then serves calls until the host closes the socket.
+
+Runs what is not trusted, so it starts by giving up what it does not need (`settle`, `confine`).
+Everything is decided by the host; what happens here only carries it out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from wassette.errors import CallError, WassetteError
+from wassette.sandbox import engine, examine, instance
+from wassette.sandbox.tiers import Tier
+
+from . import protocol
+from .protocol import Channel, Header
+
+TICK = 0.005
+"""Seconds between epochs: how soon a busy guest notices that it should stop."""
+
+MAX_FILES = 1024
+COMPILE_MEMORY = 4 * 1024 * 1024 * 1024
+OVERHEAD = 1024 * 1024 * 1024
+"""Bytes a worker may map beyond the guest's limit: runtime, thread stacks, results being copied
+(a returned list<u8> takes 80 bytes per byte while it is converted)."""
+
+
+def main(sock: socket.socket) -> None:
+    """Serve the host on `sock`. Returns when the host is done with this process."""
+    settle()
+    channel = Channel(sock)
+    try:
+        header, body = channel.receive()
+        if header.get("version") != protocol.VERSION:
+            raise protocol.ProtocolError("the host speaks another version")
+        if header["kind"] == "compile":
+            _compile(channel, header)
+        elif header["kind"] == "load":
+            _serve(channel, header, body)
+    except (EOFError, OSError, protocol.ProtocolError):
+        return  # the host is gone, and with it any reason to be here
+
+
+def settle() -> None:
+    """Cut what ties this process to the host's terminal and to a life of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with_parent()
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends, also while blocked in native code (Linux).
+
+    Elsewhere the ticker notices that the socket was closed.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() == 1:  # it ended before we asked
+            os._exit(1)
+
+
+def confine(memory: int) -> None:
+    """Take away what this process does not need: core dumps, files and memory without bound.
+
+    `memory`: bytes that it may map for writing, guest and all. Applied before the first untrusted
+    byte is read. This is also the place of the operating system's own walls.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, MAX_FILES)
+    if sys.platform.startswith("linux"):
+        # Private writable mappings. The address space (RLIMIT_AS) would count the 4 GB that
+        # wasmtime reserves, unmapped, for each memory.
+        _limit(resource.RLIMIT_DATA, memory)
+
+
+def _limit(what: int, value: int) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(what)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(what, (value, value))
+
+
+# ---- compiling ----------------------------------------------------------------------------------
+
+
+def _compile(channel: Channel, header: Header) -> None:
+    confine(COMPILE_MEMORY)
+    try:
+        data = Path(header["source"]).read_bytes()
+        component, found = examine.compile_and_examine(data, Tier(header["tier"]))
+        code = engine.serialized(component)
+        Path(header["output"]).write_bytes(code)
+    except (WassetteError, OSError) as error:
+        channel.send({"kind": "error", "error": type(error).__name__, "message": str(error)})
+        return
+    except (MemoryError, RecursionError) as error:
+        text = f"is too large or too deeply nested to compile ({type(error).__name__})"
+        channel.send({"kind": "error", "error": "InvalidComponent", "message": text})
+        return
+    report = {**found.to_json(), "code": {"sha256": hashlib.sha256(code).hexdigest()}}
+    channel.send({"kind": "compiled"}, json.dumps(report).encode())
+
+
+# ---- serving calls ------------------------------------------------------------------------------
+
+
+def _serve(channel: Channel, header: Header, body: bytes) -> None:
+    memory = int(header["memory"])
+    try:
+        # Our own file, its digest checked; loaded before confinement closes the way to it.
+        component = engine.load(Path(header["code"]), header["sha256"], Tier(header["tier"]))
+        confine(memory + OVERHEAD)
+        sandbox = instance.Sandbox(
+            component,
+            Tier(header["tier"]),
+            mounts=[(host, guest, writable) for host, guest, writable in header["mounts"]],
+            environment=[(key, value) for key, value in json.loads(body)],
+            limits=instance.Limits(memory, header["cpu"]),
+        )
+    except WassetteError as error:
+        channel.send({"kind": "error", "error": type(error).__name__, "message": str(error)})
+        return
+    ticker = Ticker(channel, Tier(header["tier"]))
+    ticker.start()
+    channel.send({"kind": "ready"})
+    while True:
+        header, body = channel.receive()
+        if header["kind"] == "call":
+            reply, result = _call(sandbox, channel, ticker, header, body)
+            channel.send(reply, result)
+
+
+def _call(
+    sandbox: instance.Sandbox, channel: Channel, ticker: Ticker, header: Header, body: bytes
+) -> tuple[Header, bytes]:
+    call = header["call"]
+    listener = _Listener(channel, ticker, call)
+    ticker.begin(call)
+    try:
+        result = sandbox.call(header["interface"], header["function"], body, listener)
+    except instance.Stopped as stopped:
+        return _error(call, "stopped", str(stopped)), b""
+    except CallError as error:
+        return _error(call, type(error).__name__, str(error)), b""
+    except (MemoryError, RecursionError) as error:
+        return _error(call, "ResultTooLarge", f"ran out of memory ({type(error).__name__})"), b""
+    finally:
+        # Before the reply goes out: what comes after it is for `receive`, not for the ticker.
+        ticker.end()
+    return {"kind": "result", "call": call}, result
+
+
+def _error(call: int, error: str, message: str) -> Header:
+    return {"kind": "error", "call": call, "error": error, "message": message[:8000]}
+
+
+class _Listener:
+    """Sends on at once what a call prints, so that it is kept even if the process is killed."""
+
+    MAX_SENT = 1024 * 1024  # bytes; the host keeps no more
+
+    def __init__(self, channel: Channel, ticker: Ticker, call: int) -> None:
+        self._channel, self._ticker, self._call = channel, ticker, call
+        self._sent = 0
+
+    def output(self, stream: str, data: bytes) -> None:
+        # Past the limit one byte is sent for each write, so that the host sees there was more.
+        data = data[: max(1, self.MAX_SENT - self._sent)]
+        self._sent += len(data)
+        if self._sent <= self.MAX_SENT + 1:
+            self._send({"kind": "output", "call": self._call, "stream": stream}, data)
+
+    def refused(self, kind: str, target: str) -> None:
+        what = {"what": kind[:100], "target": target[:2000]}
+        self._send({"kind": "refused", "call": self._call, **what})
+
+    def stop(self) -> str | None:
+        return self._ticker.stop
+
+    def _send(self, header: dict[str, Any], body: bytes = b"") -> None:
+        with contextlib.suppress(OSError):  # the host is gone: the ticker ends us
+            self._channel.send(header, body)
+
+
+class Ticker(threading.Thread):
+    """Moves the epoch on while a call runs, and listens for the host wanting it to stop.
+
+    A thread of its own: it also runs while the guest is blocked in native code.
+    """
+
+    def __init__(self, channel: Channel, tier: Tier) -> None:
+        super().__init__(daemon=True)
+        self.stop: str | None = None
+        self._channel = channel
+        self._engine = engine.engine(tier)
+        self._lock = threading.Lock()
+        self._call: int | None = None
+        self._wanted = threading.Event()
+
+    def begin(self, call: int) -> None:
+        with self._lock:
+            self._call, self.stop = call, None
+        self._wanted.set()
+
+    def end(self) -> None:
+        with self._lock:
+            self._call = None
+
+    def run(self) -> None:
+        idle = 0
+        while True:
+            time.sleep(TICK)
+            with self._lock:
+                running = self._call is not None
+                if running and not self._listen():
+                    os._exit(1)
+            if running:
+                self._engine.increment_epoch()
+                idle = 0
+                continue
+            idle += 1
+            if idle > 200:  # a second without a call: sleep until there is one
+                self._wanted.clear()
+                if self._call is None:
+                    self._wanted.wait()
+                idle = 0
+
+    def _listen(self) -> bool:
+        try:
+            while (message := self._channel.poll()) is not None:
+                header, _ = message
+                if header["kind"] == "cancel" and header.get("call") == self._call:
+                    self.stop = str(header.get("reason", "cancelled"))
+        except (EOFError, OSError, protocol.ProtocolError):
+            return False
+        return True
+
+
+def _main() -> None:
+    if sys.platform == "win32":
+        sock = socket.fromshare(sys.stdin.buffer.read())
+    else:
+        sock = socket.socket(fileno=os.dup(0))
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.close(null)
+    main(sock)
+
+
+if __name__ == "__main__":
+    _main()

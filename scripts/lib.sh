@@ -1,0 +1,65 @@
+# Sourced by the other scripts: gets what they need, and says what is missing.
+# Every function is quick when there is nothing to do.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+export UV_PYTHON_DOWNLOADS=never
+export UV_NO_PROGRESS=1
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# install_system PACKAGE...: Debian packages, where that is possible.
+install_system() {
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing $*"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >/dev/null ||
+      die "apt-get could not install: $*"
+  else
+    die "missing: $*. Install it with your system's package manager and run this again."
+  fi
+}
+
+find_python() {
+  local candidate
+  for candidate in python3.13 python3.12 python3.11 python3; do
+    if command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# need_python [uv sync options]: the virtual environment in .venv, as uv.lock says.
+need_python() {
+  local python
+  python=$(find_python) || { install_system python3 python3-venv >&2; python=$(find_python); } ||
+    die "Python 3.11 or newer is needed"
+  if command -v uv >/dev/null; then
+    uv=uv
+  else
+    uv="$root/.tools/bin/uv"
+    if [ ! -x "$uv" ]; then
+      say "installing uv into .tools"
+      "$python" -m venv .tools
+      .tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.6'
+    fi
+  fi
+  "$uv" sync --quiet --frozen --inexact --python "$python" "$@"
+}
+
+# need_node: the development tools of package.json in node_modules.
+need_node() {
+  if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
+    install_system nodejs npm
+  fi
+  local stamp=node_modules/.stamp want
+  want=$(sha256sum package.json package-lock.json | sha256sum)
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
+    say "installing the development tools of package.json"
+    npm ci --no-audit --no-fund --loglevel=error >&2
+    printf '%s\n' "$want" >"$stamp"
+  fi
+}
