@@ -1,0 +1,144 @@
+"""`wassette component`: load, unload, list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wassette.errors import ComponentError, WassetteError
+
+from .base import Group, examples
+from .output import note, show, table
+from .permissions_text import summary
+from .run import examined, run
+
+if TYPE_CHECKING:
+    from wassette.components.record import ComponentRecord
+    from wassette.host import ComponentState, Host, Loaded
+    from wassette.toolset import Tool
+
+
+@click.group(cls=Group)
+def component() -> None:
+    """Load, list and remove components."""
+
+
+@component.command(
+    epilog=examples(
+        "wassette component load ./my-tool.wasm",
+        "wassette component load file:///path/to/my-tool.wasm",
+        "wassette component load starter:toolbox",
+    )
+)
+@click.argument("reference", metavar="REFERENCE")
+def load(reference: str) -> None:
+    """Load a component: a path, a file:// URL, or starter:NAME for one that comes with Wassette.
+
+    Loading one again replaces it; it keeps the permissions that it has.
+    """
+
+    async def work(host: Host) -> Loaded:
+        from .progress import ProgressLine
+
+        try:
+            async with ProgressLine() as progress:
+                loaded = await host.load(reference, progress)
+        except WassetteError as error:
+            if str(error).startswith("Unsupported URI scheme"):  # documented as it is
+                raise
+            raise ComponentError(f"Failed to load component: {reference}") from error
+        if loaded.changed_from is not None:
+            note(_what_changed(host, loaded.record, loaded.changed_from))
+        return loaded
+
+    loaded = run(work)
+    word = "reloaded" if loaded.replaced else "loaded"
+    show(
+        {
+            "status": f"component {word} successfully",
+            "id": loaded.record.id,
+            "tools": list(loaded.tools),
+        }
+    )
+
+
+def _what_changed(host: Host, record: ComponentRecord, before: str) -> str:
+    change = f"'{record.id}' changed (sha256 {before[:12]}… → {record.digest[:12]}…)"
+    view = host.policy(record.id)
+    held = summary(view.document)
+    if view.error is not None:
+        return f"Note: {change}. It has no permissions, as its policy is refused: {view.error}"
+    if not held:
+        return f"Note: {change}. It has no permissions."
+    return (
+        f"Note: {change}. It keeps its permissions: {held}; "
+        f"take them back with `wassette permission reset {record.id}`."
+    )
+
+
+@component.command(epilog=examples("wassette component unload my-tool"))
+@click.argument("component_id", metavar="ID")
+def unload(component_id: str) -> None:
+    """Remove a component, with its tools and permissions."""
+    run(lambda host: host.unload(component_id))
+    show({"status": "component unloaded successfully", "id": component_id})
+
+
+@component.command(
+    "list",
+    epilog=examples(
+        "wassette component list",
+        "wassette component list -o table",
+        "wassette component list --plugin-dir ./components",
+    ),
+)
+def list_components() -> None:
+    """List the loaded components with their tools."""
+
+    async def work(host: Host) -> list[tuple[ComponentState, list[Tool]]]:
+        states = await examined(host)
+        toolset = host.tools()
+        return [(state, toolset.of(state.id)) for state in states]
+
+    found = run(work)
+    show(
+        {"components": [_entry(state, tools) for state, tools in found], "total": len(found)},
+        table=lambda: table(
+            ("ID", "Tools", "Description"),
+            [(state.id, str(len(tools)), _description(state)) for state, tools in found],
+        ),
+    )
+
+
+def _entry(state: ComponentState, tools: list[Tool]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "id": state.id,
+        "tools_count": len(tools),
+        "schema": {"tools": [_schema(tool) for tool in tools]} if state.record else None,
+    }
+    renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
+    if renamed:
+        entry["renamed_tools"] = renamed
+    if state.error is not None:
+        entry["error"] = state.error
+    return entry
+
+
+def _schema(tool: Tool) -> dict[str, Any]:
+    function = tool.function
+    schema = {
+        "name": tool.name,
+        "description": function.shown_description,
+        "inputSchema": function.input_schema,
+    }
+    if function.output_schema is not None:
+        schema["outputSchema"] = function.output_schema
+    return schema
+
+
+def _description(state: ComponentState) -> str:
+    if state.error is not None:
+        return f"Cannot be used: {state.error}"
+    assert state.record is not None
+    return state.record.description.strip().partition("\n")[0]

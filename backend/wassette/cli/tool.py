@@ -1,0 +1,135 @@
+"""`wassette tool`: list, read, invoke."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .base import Group, examples
+from .output import note, show, table, to_json, visible_text
+from .run import examined, run
+
+if TYPE_CHECKING:
+    from wassette.host import CallResult, Host
+    from wassette.toolset import Tool
+
+
+@click.group(cls=Group)
+def tool() -> None:
+    """Look at the tools of the loaded components, and call them."""
+
+
+@tool.command("list", epilog=examples("wassette tool list", "wassette tool list -o table"))
+def list_tools() -> None:
+    """List the tools of all components."""
+
+    async def work(host: Host) -> list[Tool]:
+        await examined(host)
+        return host.tools().all()
+
+    tools = run(work)
+    show(
+        {"tools": [_entry(one) for one in tools]},
+        table=lambda: table(
+            ("Name", "Component", "Description"),
+            [
+                (one.name, one.component_id, one.function.shown_description.partition("\n")[0])
+                for one in tools
+            ],
+        ),
+    )
+
+
+@tool.command(epilog=examples("wassette tool read text-stats"))
+@click.argument("name")
+def read(name: str) -> None:
+    """Show one tool: its description, and the schemas of its arguments and its result."""
+
+    async def work(host: Host) -> Tool:
+        await examined(host)
+        return host.tools().get(name)
+
+    show(_entry(run(work)))
+
+
+def _entry(one: Tool) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "description": one.function.shown_description,
+        "input_schema": one.function.input_schema,
+        "output_schema": one.function.output_schema,
+        "component_id": one.component_id,
+    }
+
+
+@tool.command(
+    epilog=examples(
+        'wassette tool invoke text-stats --args \'{"text": "one two"}\'',
+        "wassette tool invoke text-stats --args @arguments.json",
+        "wassette tool invoke text-stats --args - <arguments.json",
+    )
+)
+@click.argument("name")
+@click.option(
+    "--args",
+    "arguments",
+    default="{}",
+    metavar="JSON",
+    help="The arguments: a JSON object, @FILE, or - for standard input.  [default: {}]",
+)
+@click.pass_context
+def invoke(ctx: click.Context, name: str, arguments: str) -> None:
+    """Call a tool, and print its result: a text as it is, anything else as JSON.
+
+    What the component prints goes to stderr. The exit code is 1 if the tool fails.
+    """
+    data = _arguments(arguments)
+
+    async def work(host: Host) -> CallResult:
+        await examined(host)
+        return await host.call_tool(name, data)
+
+    result = run(work)
+    if result.output:
+        note(visible_text(result.output.removesuffix("\n")))
+    for kind, target in dict.fromkeys(result.refused):
+        note(f"Refused: {kind} {target}")
+        note(f"  {_way_out(kind, result.tool.component_id)}")
+    if result.error is not None:
+        raise result.error
+    show({"result": result.value}, default=lambda: _plain(result.value))
+    if result.is_error:
+        ctx.exit(1)
+
+
+def _arguments(text: str) -> bytes:
+    """JSON text as given; whether it fits is for the component to say."""
+    if text == "-":
+        data = sys.stdin.buffer.read()
+    elif text.startswith("@"):
+        try:
+            data = Path(text[1:]).read_bytes()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise click.BadParameter(
+                f"{text[1:]} cannot be read: {why}", param_hint="--args"
+            ) from None
+    else:
+        data = text.encode("utf-8", "surrogateescape")
+    return data.removeprefix(b"\xef\xbb\xbf")  # editors on Windows begin files with it
+
+
+def _plain(value: Any) -> str:
+    if not isinstance(value, str):
+        return to_json(value)
+    # As it is for a program; a person at a terminal is protected from what it might do there.
+    return visible_text(value) if sys.stdout.isatty() else value
+
+
+def _way_out(kind: str, component_id: str) -> str:
+    if kind == "network":
+        return "No component has network access in this version."
+    return f"See what it may do: wassette policy get {component_id}"
