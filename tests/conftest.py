@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from wassette.config import Settings
 from wassette.host import Host
 from wassette.paths import paths
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
 sys.path.insert(0, str(Path(__file__).parent / "components"))
 # Of the real home directory, since tests have others: components are built once, not in each.
-os.environ.setdefault(
-    "WASSETTE_TEST_CACHE", str(Path.home() / ".cache" / "wassette-desktop-tests")
-)
+os.environ.setdefault("WASSETTE_TEST_CACHE", str(Path.home() / ".cache" / "wassette-desktop-tests"))
 
 XDG = {
     "XDG_DATA_HOME": "data",

@@ -29,6 +29,11 @@ component wrote (trap text, names) may be quoted in it, with control characters 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class WassetteError(Exception):
     """Base of all of them. `str()` is the message for people."""
@@ -75,10 +80,12 @@ class NotEnforceable(PolicyError):  # noqa: N818
 
 
 class ToolNotFound(WassetteError):  # noqa: N818
-    """No tool has this name."""
+    """No tool has this name. `broken`: components that cannot be used, and why; it may be one of
+    theirs."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Unknown tool: {visible(name)}")
+    def __init__(self, name: str, broken: Iterable[str] = ()) -> None:
+        hints = "".join(f"\nA component cannot be used: {one}" for one in broken)
+        super().__init__(f"Unknown tool: {visible(name)}{hints}")
         self.name = name
 
 

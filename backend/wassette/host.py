@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -28,6 +28,7 @@ from .errors import (
     InvalidComponent,
     NeedsPerson,
     PolicyError,
+    ToolNotFound,
     WassetteError,
 )
 from .paths import paths
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .config import Settings
 
 log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 SMALL_COMPONENT = 2 * 1024 * 1024
 """Bytes up to which Cranelift is quick enough (under a second) to be used at once."""
@@ -60,6 +62,7 @@ SMALL_COMPONENT = 2 * 1024 * 1024
 WATCH_INTERVAL = 0.25
 """Seconds between looks for changes that another process made."""
 
+_UNEXAMINED = "has not been examined yet"
 _RACY_NS = 100_000_000  # a directory changed this recently may change again unnoticed
 
 
@@ -90,6 +93,19 @@ class CallResult:
     refused: tuple[tuple[str, str], ...] = ()
     """What the guard refused during the call: (kind, target)."""
 
+    @property
+    def refusals(self) -> list[str]:
+        """For each thing that was refused: what it was, and who can change that."""
+        component = self.tool.component_id
+        way_out = {
+            "network": "No component has network access in this version.",
+        }
+        return [
+            f"The sandbox refused {kind} access to {target}. "
+            + way_out.get(kind, f"A person can grant it: wassette permission grant … {component}")
+            for kind, target in dict.fromkeys(self.refused)
+        ]
+
 
 @dataclass(frozen=True)
 class ComponentState:
@@ -98,6 +114,20 @@ class ComponentState:
     id: str
     record: ComponentRecord | None
     error: str | None = None
+
+    def listed(self, tools: list[Tool]) -> dict[str, Any]:
+        """As `component list` and `list-components` show it; `tools` are its own."""
+        entry: dict[str, Any] = {
+            "id": self.id,
+            "tools_count": len(tools),
+            "schema": {"tools": [tool.schema() for tool in tools]} if self.record else None,
+        }
+        renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
+        if renamed:
+            entry["renamed_tools"] = renamed
+        if self.error is not None:
+            entry["error"] = self.error
+        return entry
 
 
 @dataclass(frozen=True)
@@ -164,7 +194,7 @@ class Host:
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            copied = await asyncio.to_thread(
+            copied = await _to_its_end(
                 sources.copy,
                 located.path,
                 incoming,
@@ -180,7 +210,7 @@ class Host:
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
             record = replace(record, source=located.source, loaded_at=loaded_at)
-            replaced = await asyncio.to_thread(self.store.commit, incoming, record)
+            replaced = await _to_its_end(self.store.commit, incoming, record)
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
@@ -210,7 +240,7 @@ class Host:
                 found.append(ComponentState(component_id, None, str(error)))
                 continue
             if isinstance(known, Unexamined):
-                found.append(ComponentState(component_id, None, "has not been examined yet"))
+                found.append(ComponentState(component_id, None, _UNEXAMINED))
             else:
                 found.append(ComponentState(component_id, known))
         return found
@@ -223,22 +253,24 @@ class Host:
         known = self.store.get(component_id)
         return await self._adopt(known) if isinstance(known, Unexamined) else known
 
-    async def adopt_all(self) -> None:
-        """Examine every component that was put into the directory by hand.
-
-        One that cannot be is logged and passed over.
-        """
-        for component_id in self.store.ids():
-            with contextlib.suppress(ComponentNotFound):
+    async def examined(self) -> list[ComponentState]:
+        """As `components`; those that were put into the directory by hand are examined first."""
+        found = []
+        for state in self.components():
+            if state.error == _UNEXAMINED:
                 try:
-                    await self.component(component_id)
+                    state = ComponentState(state.id, await self.component(state.id))
+                except ComponentNotFound:
+                    continue  # removed meanwhile
                 except WassetteError as error:
-                    log.warning("component %s: %s", component_id, error)
+                    state = ComponentState(state.id, None, str(error))
+            found.append(state)
+        return found
 
     async def _adopt(self, known: Unexamined) -> ComponentRecord:
         incoming = self.store.incoming()
         try:
-            copied = await asyncio.to_thread(sources.copy, known.path, incoming, _ignore)
+            copied = await _to_its_end(sources.copy, known.path, incoming, _ignore)
             record = await self._examine(
                 known.id, incoming, copied.digest, known.path.as_uri(), lambda *_: None
             )
@@ -295,19 +327,27 @@ class Host:
 
     async def _code(self, record: ComponentRecord) -> tuple[Path, str, Tier]:
         """The best compiled code there is for a component, made now if there is none."""
+        if (known := self._known_code(record)) is not None:
+            return known
         async with self._compiling.setdefault(record.digest, asyncio.Lock()):
             record = self._record_or_none(record.id) or record
-            for tier in (Tier.CRANELIFT, Tier.WINCH):
-                name = _code_name(record.digest, tier)
-                path = paths().code / name
-                if name in record.code and path.exists():
-                    if tier is Tier.WINCH:
-                        self._improve(record)
-                    return path, record.code[name], tier
+            if (known := self._known_code(record)) is not None:
+                return known  # somebody else was quicker
             tier = Tier.CRANELIFT if record.stamp.size <= SMALL_COMPONENT else Tier.WINCH
             name, compiled = await self._compile(self.store.path(record.id), record.digest, tier)
             await asyncio.to_thread(self.store.add_code, record, name, compiled.sha256)
             return paths().code / name, compiled.sha256, _tier_of(name)
+
+    def _known_code(self, record: ComponentRecord) -> tuple[Path, str, Tier] | None:
+        for tier in (Tier.CRANELIFT, Tier.WINCH):
+            name = _code_name(record.digest, tier)
+            if name in record.code:
+                path = paths().code / name
+                if path.exists():
+                    if tier is Tier.WINCH:
+                        self._improve(record)
+                    return path, record.code[name], tier
+        return None
 
     def _improve(self, record: ComponentRecord) -> None:
         """Have Cranelift replace Winch's code in the background, in a host that stays."""
@@ -341,7 +381,11 @@ class Host:
 
         Cancelling ends the call in the component.
         """
-        tool = self.tools().get(name)
+        try:
+            tool = self.tools().get(name)
+        except ToolNotFound as unknown:
+            broken = [f"{s.id}: {s.error}" for s in self.components() if s.error is not None]
+            raise (ToolNotFound(name, broken) if broken else unknown) from None
         record = await self.component(tool.component_id)
         outcome = Outcome()
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
@@ -511,7 +555,9 @@ class Host:
             self._changed.remove(changed)
 
     async def _watch(self, seen: Toolset) -> None:
-        await self.adopt_all()
+        for state in await self.examined():
+            if state.error is not None:
+                log.warning("component %s: %s", state.id, state.error)
         for state in self.components():
             if state.record is not None:
                 self._warm(state.id)
@@ -522,9 +568,9 @@ class Host:
             try:
                 now = self.tools()
                 if version != self._tools.version and any(
-                    state.error == "has not been examined yet" for state in self.components()
+                    state.error == _UNEXAMINED for state in self.components()
                 ):
-                    await self.adopt_all()
+                    await self.examined()
                     now = self.tools()
             except WassetteError as error:
                 log.warning("%s", error)
@@ -558,6 +604,24 @@ class Host:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
+
+
+async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
+    """`work` in a thread, which cannot be interrupted: when cancelled, wait for it all the same, so
+    that what it works on is not taken away from under it."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+        except Exception:  # noqa: BLE001  (raised below)
+            break
+    if cancelled:
+        task.exception()
+        raise asyncio.CancelledError
+    return task.result()
 
 
 def _code_name(digest: str, tier: Tier) -> str:

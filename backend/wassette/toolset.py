@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .components.names import unique_name
 from .errors import ToolNotFound
@@ -42,6 +42,18 @@ class Tool:
     def renamed(self) -> bool:
         """Whether something else had the name that it asks for."""
         return self.name != self.function.base_name
+
+    def schema(self) -> dict[str, Any]:
+        """As MCP and Wassette list it."""
+        function = self.function
+        shown: dict[str, Any] = {
+            "name": self.name,
+            "description": function.shown_description,
+            "inputSchema": function.input_schema,
+        }
+        if function.output_schema is not None:
+            shown["outputSchema"] = function.output_schema
+        return shown
 
     @property
     def returns_result(self) -> bool:

@@ -8,11 +8,12 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+
 from support import wat
 from support.processes import descendants, eventually, open_files
 from wassette.config import Settings
@@ -28,13 +29,13 @@ HANG = 60.0
 
 
 @pytest.fixture
-async def probe(host: Host, fixture_component: Component, tmp_path: Path) -> AsyncIterator[Host]:
+async def probe(host: Host, fixture_component: Component, tmp_path: Path) -> Host:
     """A host with `c-probe`, which may write below tmp_path/shared and has one second a call."""
     (tmp_path / "shared").mkdir()
     await host.load(str(fixture_component("c-probe")))
     await host.grant_storage("c-probe", f"fs://{tmp_path}/shared", ["read", "write"])
     set_limit(host, "timeout: 1s", "memory: 64Mi")
-    yield host
+    return host
 
 
 def set_limit(host: Host, *limits: str) -> None:
@@ -62,7 +63,7 @@ def workers_of(digest: str) -> list[psutil.Process]:
 
 async def works(host: Host) -> bool:
     """Whether the host still serves other calls."""
-    return (await call(host, "add", a=2, b=3)).value == 5
+    return bool((await call(host, "add", a=2, b=3)).value == 5)
 
 
 async def test_endless_loop(probe: Host) -> None:
@@ -237,7 +238,7 @@ async def test_granting_itself_permissions(host: Host, fixture_component: Compon
     await host.load(str(fixture_component("c-probe")))
     folder = host.settings.component_dir
     for granted in (folder, folder.parent, folder.parent.parent, Path("/")):
-        with pytest.raises(Exception, match="Wassette's own|protected|holds|Wassette"):
+        with pytest.raises(Exception, match="Wassette"):
             await host.grant_storage("c-probe", f"fs://{granted}", ["read", "write"])
         policy = host.policies.path("c-probe")
         policy.write_text(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+
 from support.inspector import Inspector
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +47,9 @@ async def test_three_languages_two_clients(
     store = tmp_path / "store"
     for name in ("c-probe", "js-inventory", "py-notes"):
         loaded = json.loads(
-            wassette("component", "load", str(fixture_component(name)), "--component-dir", str(store))
+            wassette(
+                "component", "load", str(fixture_component(name)), "--component-dir", str(store)
+            )
         )
         assert (loaded["status"], loaded["id"]) == ("component loaded successfully", name)
     listed = json.loads(wassette("component", "list", "--component-dir", str(store)))
@@ -112,7 +115,9 @@ async def test_read_is_not_write(home: Path, tmp_path: Path, fixture_component: 
     (shared / "note.txt").write_text("hello")
     options = ("--component-dir", str(store))
     wassette("component", "load", str(fixture_component("c-probe")), *options)
-    wassette("permission", "grant", "storage", "c-probe", f"fs://{shared}", "--access", "read", *options)
+    wassette(
+        "permission", "grant", "storage", "c-probe", f"fs://{shared}", "--access", "read", *options
+    )
     async with Client(server(store)) as client:
         write = {"path": f"{shared}/note.txt", "text": "x"}
         assert (await client.call_tool("write-file", write)).is_error

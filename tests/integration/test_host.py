@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from support import wat
 from wassette.components.store import ComponentStore, Unexamined
-from wassette.config import Settings
 from wassette.errors import (
     ComponentChanged,
     ComponentNotFound,
@@ -21,6 +21,11 @@ from wassette.errors import (
 )
 from wassette.host import Host
 from wassette.paths import paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wassette.config import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +86,7 @@ async def test_refuses_what_is_no_component(
 ) -> None:
     path = tmp_path / "bad.wasm"
     path.write_bytes(content)
-    with pytest.raises(InvalidComponent, match="bad.wasm") as refused:
+    with pytest.raises(InvalidComponent, match=r"bad\.wasm") as refused:
         await host.load(str(path))
     assert says in str(refused.value)
     assert host.components() == []
@@ -189,7 +194,7 @@ async def test_adopts_what_was_put_there_by_hand(host: Host) -> None:
     folder = host.settings.component_dir
     wat.write(folder, "calc")
     assert isinstance(ComponentStore(folder).get("calc"), Unexamined)
-    await host.adopt_all()
+    await host.examined()
     assert (await host.call_tool("add", {"a": 1, "b": 1})).value == 2
 
 
@@ -197,11 +202,18 @@ async def test_bad_metadata_is_made_again(host: Host, tmp_path: Path) -> None:
     await host.load(str(wat.write(tmp_path, "calc")))
     metadata = host.settings.component_dir / "calc.metadata.json"
     good = json.loads(metadata.read_text())
-    for bad in (b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, json.dumps({**good, "component_id": "x"}).encode()):
+    for bad in (
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        json.dumps({**good, "component_id": "x"}).encode(),
+    ):
         metadata.write_bytes(bad)
         fresh = ComponentStore(host.settings.component_dir)
         assert isinstance(fresh.get("calc"), Unexamined)
-    await host.adopt_all()
+    await host.examined()
     assert (await host.call_tool("add", {"a": 1, "b": 1})).value == 2
 
 
@@ -234,9 +246,11 @@ async def test_a_broken_policy_gives_nothing(host: Host, tmp_path: Path) -> None
 
 
 async def test_cancelling_a_load_leaves_nothing(host: Host, tmp_path: Path) -> None:
-    task = asyncio.create_task(host.load(str(wat.write(tmp_path, "calc"))))
-    await asyncio.sleep(0.2)
-    task.cancel()
+    def cancel(stage: str, _: float | None) -> None:
+        if stage == "compiling":
+            asyncio.get_running_loop().call_later(0.01, task.cancel)
+
+    task = asyncio.create_task(host.load(str(wat.write(tmp_path, "calc")), cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
     assert host.components() == []

@@ -9,16 +9,19 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+
 from support import wat
-from wassette.config import Settings
 from wassette.host import Host
 from wassette.toolset import BUILTIN_NAMES
+
+if TYPE_CHECKING:
+    from wassette.config import Settings
 
 pytestmark = pytest.mark.anyio
 ERAS = ["legacy", "2026-07-28"]
@@ -31,9 +34,7 @@ async def client(
     """A client of `wassette serve --stdio` over this component directory."""
     arguments = ["-m", "wassette", "serve", "--stdio", *options]
     arguments += ["--component-dir", str(settings.component_dir)]
-    parameters = StdioServerParameters(
-        command=sys.executable, args=arguments, env=dict(os.environ)
-    )
+    parameters = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
     async with Client(stdio_client(parameters), mode=mode, **kwargs) as connected:
         yield connected
 
@@ -254,7 +255,12 @@ async def test_ends_when_the_client_does(loaded: Settings) -> None:
     """End of file on stdin, and SIGTERM: exit code 0, nothing but MCP on stdout."""
     for how in ("eof", "sigterm"):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "wassette", "run", "--component-dir", str(loaded.component_dir),
+            sys.executable,
+            "-m",
+            "wassette",
+            "run",
+            "--component-dir",
+            str(loaded.component_dir),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -274,12 +280,17 @@ async def test_ends_when_the_client_does(loaded: Settings) -> None:
 
 async def test_garbage_on_stdin_is_survived(loaded: Settings) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "wassette", "run", "--component-dir", str(loaded.component_dir),
+        sys.executable,
+        "-m",
+        "wassette",
+        "run",
+        "--component-dir",
+        str(loaded.component_dir),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    garbage = b'{\n\xff\xfe\n[]\n' + b"[" * 5000 + b'\n{"jsonrpc":"2.0","id":7,"method":"ping"}\n'
+    garbage = b"{\n\xff\xfe\n[]\n" + b"[" * 5000 + b'\n{"jsonrpc":"2.0","id":7,"method":"ping"}\n'
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(garbage)

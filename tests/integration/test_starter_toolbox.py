@@ -7,12 +7,17 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from wassette.config import Settings
+
 from wassette.host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from wassette.config import Settings
 
 pytestmark = pytest.mark.anyio
 TEXTS = ["", "hello", "Zażółć gęślą jaźń 🎉\n", "a\0b", "x" * 200_000]
@@ -37,7 +42,9 @@ async def test_hashes(toolbox: Host) -> None:
         for algorithm in ("sha256", "sha512", "md5"):
             digest = hashlib.new(algorithm, data).hexdigest()
             assert await value(toolbox, "hash", text=text, algorithm=algorithm) == digest
-        assert await value(toolbox, "hash", text=text, algorithm="crc32") == f"{zlib.crc32(data):08x}"
+        assert (
+            await value(toolbox, "hash", text=text, algorithm="crc32") == f"{zlib.crc32(data):08x}"
+        )
 
 
 async def test_base64(toolbox: Host) -> None:
@@ -61,7 +68,9 @@ async def test_text(toolbox: Host) -> None:
     }
     replaced = await value(toolbox, "find-replace", text="a-b-c", find="-", replace="+")
     assert replaced == {"ok": "a+b+c"}
-    assert (await toolbox.call_tool("find-replace", {"text": "a", "find": "", "replace": "b"})).is_error
+    assert (
+        await toolbox.call_tool("find-replace", {"text": "a", "find": "", "replace": "b"})
+    ).is_error
     for style, expected in (
         ("upper", "HELLO WORLD"),
         ("lower", "hello world"),
@@ -70,9 +79,7 @@ async def test_text(toolbox: Host) -> None:
         ("kebab", "hello-world"),
     ):
         assert await value(toolbox, "change-case", text="hello World", style=style) == expected
-    lines = await value(
-        toolbox, "sort-lines", text="b\na\nB\na", options=["unique", "descending"]
-    )
+    lines = await value(toolbox, "sort-lines", text="b\na\nB\na", options=["unique", "descending"])
     assert isinstance(lines, str)
     assert lines.split("\n")[:3] == ["b", "a", "B"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from support import wat
 from wassette.config import Settings
 from wassette.errors import InvalidComponent, ToolNotFound
@@ -21,9 +22,7 @@ pytestmark = pytest.mark.anyio
 Component = Callable[[str], Path]
 
 
-async def test_interfaces_that_only_define_types(
-    host: Host, fixture_component: Component
-) -> None:
+async def test_interfaces_that_only_define_types(host: Host, fixture_component: Component) -> None:
     path = fixture_component("types-only")
     assert {name.partition("@")[0] for name in imported(path.read_bytes())} >= {
         "test:shapes/shapes",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wasmtime import wat2wasm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def component(text: str) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wassette.components.ids import check_id, id_of_file
 from wassette.components.names import MAX_TOOL_NAME, base_name, unique_name
 from wassette.errors import InvalidComponentId
@@ -62,8 +63,29 @@ def test_ids(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "..", "../x", "a/b", "a\\b", "A", "-a", "_a", "a b", "é", "a\0", "a\n", "con", "nul.x",
-     "com1", "a.", "x" * 129, "~", "a:b", "\u202ea"],
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "a\\b",
+        "A",
+        "-a",
+        "_a",
+        "a b",
+        "é",
+        "a\0",
+        "a\n",
+        "con",
+        "nul.x",
+        "com1",
+        "a.",
+        "x" * 129,
+        "~",
+        "a:b",
+        "\u202ea",
+    ],
 )
 def test_not_ids(text: str) -> None:
     with pytest.raises(InvalidComponentId, match="is not a component id"):

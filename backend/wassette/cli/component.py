@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +11,7 @@ from wassette.errors import ComponentError, WassetteError
 from .base import Group, examples
 from .output import note, show, table
 from .permissions_text import summary
-from .run import examined, run
+from .run import run
 
 if TYPE_CHECKING:
     from wassette.components.record import ComponentRecord
@@ -97,44 +97,18 @@ def list_components() -> None:
     """List the loaded components with their tools."""
 
     async def work(host: Host) -> list[tuple[ComponentState, list[Tool]]]:
-        states = await examined(host)
+        states = await host.examined()
         toolset = host.tools()
         return [(state, toolset.of(state.id)) for state in states]
 
     found = run(work)
     show(
-        {"components": [_entry(state, tools) for state, tools in found], "total": len(found)},
+        {"components": [state.listed(tools) for state, tools in found], "total": len(found)},
         table=lambda: table(
             ("ID", "Tools", "Description"),
             [(state.id, str(len(tools)), _description(state)) for state, tools in found],
         ),
     )
-
-
-def _entry(state: ComponentState, tools: list[Tool]) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "id": state.id,
-        "tools_count": len(tools),
-        "schema": {"tools": [_schema(tool) for tool in tools]} if state.record else None,
-    }
-    renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
-    if renamed:
-        entry["renamed_tools"] = renamed
-    if state.error is not None:
-        entry["error"] = state.error
-    return entry
-
-
-def _schema(tool: Tool) -> dict[str, Any]:
-    function = tool.function
-    schema = {
-        "name": tool.name,
-        "description": function.shown_description,
-        "inputSchema": function.input_schema,
-    }
-    if function.output_schema is not None:
-        schema["outputSchema"] = function.output_schema
-    return schema
 
 
 def _description(state: ComponentState) -> str:

@@ -9,7 +9,7 @@ from .base import options
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from wassette.host import ComponentState, Host
+    from wassette.host import Host
 
 T = TypeVar("T")
 
@@ -29,23 +29,3 @@ def run(work: Callable[[Host], Awaitable[T]]) -> T:
             return await work(host)
 
     return asyncio.run(with_host())
-
-
-async def examined(host: Host) -> list[ComponentState]:
-    """Every component; those that were put into the directory by hand are examined first, and say
-    why if they cannot be used."""
-    from wassette.errors import ComponentNotFound, WassetteError
-    from wassette.host import ComponentState
-
-    found = []
-    for state in host.components():
-        if state.record is not None:
-            found.append(state)
-            continue
-        try:
-            found.append(ComponentState(state.id, await host.component(state.id)))
-        except ComponentNotFound:
-            continue  # removed meanwhile
-        except WassetteError as error:
-            found.append(ComponentState(state.id, None, str(error)))
-    return found

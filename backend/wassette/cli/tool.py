@@ -10,7 +10,7 @@ import click
 
 from .base import Group, examples
 from .output import note, show, table, to_json, visible_text
-from .run import examined, run
+from .run import run
 
 if TYPE_CHECKING:
     from wassette.host import CallResult, Host
@@ -27,7 +27,7 @@ def list_tools() -> None:
     """List the tools of all components."""
 
     async def work(host: Host) -> list[Tool]:
-        await examined(host)
+        await host.examined()
         return host.tools().all()
 
     tools = run(work)
@@ -49,7 +49,7 @@ def read(name: str) -> None:
     """Show one tool: its description, and the schemas of its arguments and its result."""
 
     async def work(host: Host) -> Tool:
-        await examined(host)
+        await host.examined()
         return host.tools().get(name)
 
     show(_entry(run(work)))
@@ -89,15 +89,14 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
     data = _arguments(arguments)
 
     async def work(host: Host) -> CallResult:
-        await examined(host)
+        await host.examined()
         return await host.call_tool(name, data)
 
     result = run(work)
     if result.output:
         note(visible_text(result.output.removesuffix("\n")))
-    for kind, target in dict.fromkeys(result.refused):
-        note(f"Refused: {kind} {target}")
-        note(f"  {_way_out(kind, result.tool.component_id)}")
+    for refusal in result.refusals:
+        note(refusal)
     if result.error is not None:
         raise result.error
     show({"result": result.value}, default=lambda: _plain(result.value))
@@ -127,9 +126,3 @@ def _plain(value: Any) -> str:
         return to_json(value)
     # As it is for a program; a person at a terminal is protected from what it might do there.
     return visible_text(value) if sys.stdout.isatty() else value
-
-
-def _way_out(kind: str, component_id: str) -> str:
-    if kind == "network":
-        return "No component has network access in this version."
-    return f"See what it may do: wassette policy get {component_id}"

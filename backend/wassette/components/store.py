@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK_TIMEOUT = 30.0  # seconds
+LOCK_TIMEOUT = 10.0  # seconds
 _LEFT_OVER = 24 * 3600.0  # seconds after which an incoming file belongs to nobody
 
 
@@ -160,9 +160,14 @@ class ComponentStore:
         path = self.path(record.id)
         with self.lock():
             known = path.exists()
-            record = replace(record, stamp=self._stamp(incoming))
-            self._write_metadata(record)
-            incoming.replace(path)
+            before = self._record(record.id)
+            self._write_metadata(replace(record, stamp=self._stamp(incoming)))
+            try:
+                incoming.replace(path)
+            except OSError as error:
+                if before is not None:
+                    self._write_metadata(before)
+                raise StoreError(f"{path} cannot be written: {error.strerror}") from None
             self._sweep()
         return known
 

@@ -127,20 +127,7 @@ class Builtins:
 
     async def list_components(self, _a: Arguments, _: Progress | None) -> types.CallToolResult:
         toolset = self.host.tools()
-        components: list[dict[str, Any]] = []
-        for state in self.host.components():
-            tools = toolset.of(state.id)
-            entry: dict[str, Any] = {
-                "id": state.id,
-                "tools_count": len(tools),
-                "schema": {"tools": [_schema(tool.name, tool.function) for tool in tools]},
-            }
-            renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
-            if renamed:
-                entry["renamed_tools"] = renamed
-            if state.error:
-                entry["error"] = state.error
-            components.append(entry)
+        components = [state.listed(toolset.of(state.id)) for state in self.host.components()]
         return text_result({"components": components, "total": len(components)})
 
     async def search(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
@@ -211,17 +198,6 @@ class Builtins:
             f"give {component_id} this permission",
             _command("permission", "grant", kind, component_id, *rest),
         )
-
-
-def _schema(name: str, function: Any) -> dict[str, Any]:
-    schema = {
-        "name": name,
-        "description": function.shown_description,
-        "inputSchema": function.input_schema,
-    }
-    if function.output_schema is not None:
-        schema["outputSchema"] = function.output_schema
-    return schema
 
 
 def _granted(component_id: str, kind: str, details: Arguments) -> types.CallToolResult:

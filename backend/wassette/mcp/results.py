@@ -27,7 +27,7 @@ def call_result(result: CallResult) -> types.CallToolResult:
 
     A WIT `err` is a failed tool (`isError`); what the guard refused is added, with the way out.
     """
-    hints = [types.TextContent(text=hint) for hint in refusal_hints(result)]
+    hints = [types.TextContent(text=hint) for hint in result.refusals]
     if result.error is not None:
         return types.CallToolResult(
             content=[types.TextContent(text=f"Error: {result.error}"), *hints], is_error=True
@@ -41,16 +41,6 @@ def call_result(result: CallResult) -> types.CallToolResult:
         else {"result": value},
         is_error=result.is_error,
     )
-
-
-def refusal_hints(result: CallResult) -> list[str]:
-    """For each thing that was refused during a call: what, and who can change that."""
-    return [
-        f"The sandbox refused {kind} access to {target}. Only a person can grant it: "
-        f"see `wassette policy get {result.tool.component_id}`."
-        + (" Network access cannot be granted in this version yet." if kind == "network" else "")
-        for kind, target in dict.fromkeys(result.refused)
-    ]
 
 
 def compact(value: Any) -> str:

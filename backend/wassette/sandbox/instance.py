@@ -85,6 +85,7 @@ class Sandbox:
             (interface, name): ty for interface, name, ty in exported_functions(component, tier)
         }
         self._functions: dict[tuple[str | None, str], _Function] = {}
+        self._resting = _data_bytes()  # between calls; what a guest takes is gone after its call
 
     def call(self, interface: str | None, name: str, arguments: bytes, listener: Listener) -> bytes:
         """Call a function with JSON arguments (an object); its result as JSON, `null` for none.
@@ -164,7 +165,6 @@ class Sandbox:
         context: hostfn.CallContext,
     ) -> object:
         encoded = function.codec.encode_args(arguments)
-        before = _data_bytes()
         try:
             instance = linker(self._tier).instantiate(store, self._component)
             found = instance.get_func(store, function.index)
@@ -173,7 +173,7 @@ class Sandbox:
         except WasmtimeError as error:
             if context.stopped is not None:
                 raise Stopped(context.stopped) from None
-            raise self._explain(error, _data_bytes() - before) from None
+            raise self._explain(error, _data_bytes() - self._resting) from None
 
     def _explain(self, error: WasmtimeError, grown: int) -> CallError:
         if isinstance(error, ExitTrap):

@@ -34,7 +34,7 @@ def fingerprint() -> str:
     """
     guard = shipped()
     parts = (
-        hashlib.sha256(guard.guard + guard.prefix).hexdigest(),
+        hashlib.sha256(guard.guard + guard.host).hexdigest(),
         metadata.version("wasmtime"),
         platform.system(),
         platform.machine(),

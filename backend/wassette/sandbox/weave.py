@@ -1,8 +1,8 @@
 """The weave: one component made of the guard and somebody's component, in the binary.
 
     (component
-      <host prefix>                                      imports all of WASI 0.2, in full
-      <imports of types and of type-only interfaces>     copied from the component
+      (import …)                        the native interfaces that either of them needs, in full,
+                                        and the types and type-only interfaces of the component
       (component $guard …)
       (component $target …)             the component's bytes, untouched
       (instance $g (instantiate $guard  with native interfaces))
@@ -10,11 +10,15 @@
       (instance $t (instantiate $target with $g's interfaces where it has them, else native ones))
       (export "target" (instance $t)))
 
-Nothing of the component's own code or types has to be understood: because the host prefix imports
-the full interfaces, the pruned ones that a component declares are satisfied by subtyping, which
-wasmtime checks when it compiles the result. Only the *names* of the imports are read here, and
-the definitions of interfaces that hold nothing but types, which wasmtime's linker satisfies by
-itself but a composition has to pass on.
+Nothing of the component's own code has to be understood: because the native interfaces are imported
+with their full types (host.wasm has them), the pruned ones that a component declares are satisfied
+by subtyping, which wasmtime checks when it compiles the result. Only the *names* of the imports
+are read, and the definitions of types that the component imports without any function (wasmtime's
+linker satisfies those by itself, but a composition has to pass them on).
+
+An interface that the guard exports never reaches a component in its native form. A component that
+imports none of them is woven without the guard: there is nothing to stand between, and an instance
+less makes every call faster.
 
 All exports leave as one instance, so their types need not be known either.
 """
@@ -25,6 +29,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from wassette.errors import InvalidComponent
 
@@ -42,6 +47,9 @@ from .binary import (
     TypeWalk,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TARGET = "target"
 """Name of the instance that a woven component exports: the component's own exports are in it."""
 
@@ -51,10 +59,10 @@ _WASI_02 = re.compile(r"^(wasi:[a-z0-9-]+/[a-z0-9-]+)@0\.2\.\d+$")
 
 @dataclass(frozen=True)
 class Guard:
-    """The built guard and the prefix of native interfaces, as shipped."""
+    """The built guard, and a component prefix that imports every native interface."""
 
     guard: bytes
-    prefix: bytes
+    host: bytes
 
 
 @cache
@@ -74,58 +82,137 @@ def imported(target: bytes) -> list[str]:
     return [one.name for one in binary.outline(target).imports]
 
 
+class _Output:
+    """A component being written: its sections, and how many types and instances it has."""
+
+    def __init__(self) -> None:
+        self.parts = [binary.COMPONENT]
+        self._types = 0
+        self._instances = 0
+
+    def add(self, section: Section, body: bytes) -> None:
+        """A section with one item."""
+        self.parts.append(binary.section(section, binary.vector([body])))
+
+    def add_type(self, section: Section, body: bytes) -> int:
+        """A section with one item that makes a type; the type's index."""
+        self.add(section, body)
+        self._types += 1
+        return self._types - 1
+
+    def add_instance(self, section: Section, body: bytes) -> int:
+        """A section with one item that makes an instance; the instance's index."""
+        self.add(section, body)
+        self._instances += 1
+        return self._instances - 1
+
+
+class _Importer:
+    """Imports things into the output as a source component imports them, with their types.
+
+    `interface_of` gives the output's instance for an interface that the source's types mention.
+    """
+
+    def __init__(self, out: _Output, source: Outline, interface_of: Callable[[str], int]) -> None:
+        self.out = out
+        self.source = source
+        self._interface_of = interface_of
+        self._types: dict[int, int] = {}  # the source's type indices to the output's
+
+    def interface(self, one: Import) -> int:
+        """Import an interface; the instance."""
+        assert one.type is not None
+        body = bytes([Sort.INSTANCE]) + binary.u32(self.type(one.type))
+        return self.out.add_instance(Section.IMPORT, b"\0" + binary.text(one.name) + body)
+
+    def named_type(self, one: Import) -> int:
+        """Import a type under its name; its index.
+
+        It cannot just be passed on: an exported function may only use types that have a name
+        outside of the component.
+        """
+        assert one.type is not None
+        body = bytes([Sort.TYPE, 0]) + binary.u32(self.type(one.type))
+        index = self.out.add_type(Section.IMPORT, b"\0" + binary.text(one.name) + body)
+        self._types[one.defines] = index
+        return index
+
+    def type(self, index: int) -> int:
+        """Index, in the output, of the type that the source has at `index`."""
+        if index not in self._types:
+            entry = self.entry(index)
+            if isinstance(entry, Defined):
+                self._types[index] = self._defined(index, entry)
+            elif isinstance(entry, FromInstance):
+                instance = self._interface_of(self._instance_name(entry.instance))
+                alias = bytes([Sort.TYPE, 0]) + binary.u32(instance) + binary.text(entry.name)
+                self._types[index] = self.out.add_type(Section.ALIAS, alias)
+            else:
+                raise InvalidComponent("imports a type that comes from nowhere")
+        return self._types[index]
+
+    def entry(self, index: int) -> TypeEntry:
+        """What the source has at a type index, after following equalities."""
+        entry = self.source.types[index] if index < len(self.source.types) else None
+        while isinstance(entry, SameAs) and index not in self._types:
+            # An index only ever refers to an earlier one, so this ends.
+            index, earlier = entry.index, entry.index < index
+            entry = self.source.types[index] if earlier else None
+        return entry
+
+    def _defined(self, index: int, entry: Defined) -> int:
+        span = self.source.data, entry.start, entry.end
+        needs = TypeWalk()
+        needs.definition(Reader(*span))
+        if any(used >= index for used in needs.used):
+            raise binary.malformed(entry.start, "a type refers to itself")
+        walk = TypeWalk({used: self.type(used) for used in sorted(needs.used)})
+        return self.out.add_type(Section.TYPE, walk.definition(Reader(*span)))
+
+    def _instance_name(self, instance: int) -> str:
+        known = self.source.instances
+        name = known[instance] if instance < len(known) else None
+        if name is None:
+            raise InvalidComponent("imports a type that comes from nowhere")
+        return name
+
+
 class _Weave:
     def __init__(self, data: bytes, guard: Guard) -> None:
-        self.target = binary.outline(data)
-        self.guard = binary.outline(guard.guard)
-        if not self.target.has_code:
+        self._target = binary.outline(data)
+        self._guard = binary.outline(guard.guard)
+        if not self._target.has_code:
             raise InvalidComponent(
                 "has no code: it is a WIT package (interface definitions), not a component to run"
             )
-        host = binary.outline(guard.prefix)
-        self.out = [binary.COMPONENT, guard.prefix[8:]]
-        self.types = len(host.types)
-        self.instances = len(host.instances)
-        self.native = {one.name.partition("@")[0]: i for i, one in enumerate(host.imports)}
-        self.woven: dict[str, int] = {}  # interfaces that the guard exports
-        self.passed: dict[str, int] = {}  # type-only interfaces that the component imports
-        self.mapped: dict[int, int] = {}  # the component's type indices to ours
+        self._out = _Output()
+        self._host = _Importer(self._out, binary.outline(guard.host), self._native)
+        self._own = _Importer(self._out, self._target, self._interface)
+        self._natives = {_base(one.name): one for one in self._host.source.imports}
+        self._instances: dict[str, int] = {}  # native interfaces imported so far, by base name
+        self._passed: dict[str, int] = {}  # type-only interfaces of the component, by name
+        self._woven: dict[str, int] = {}  # the guard's interfaces, by name
 
     def binary(self) -> bytes:
         self._refuse_unprovided()
-        self._pass_types_on()
-        self.out.append(binary.section(Section.COMPONENT, self.guard.data))
-        self.out.append(binary.section(Section.COMPONENT, self.target.data))
-        native = [
-            _argument(i.name, Sort.INSTANCE, self._native(i.name)) for i in self.guard.imports
-        ]
-        guard = self._instantiate(0, native)
-        aliases = []
-        for name, _ in self.guard.exports:
-            aliases.append(bytes([Sort.INSTANCE, 0]) + binary.u32(guard) + binary.text(name))
-            self.woven[name] = self._new_instance()
-        self.out.append(binary.section(Section.ALIAS, binary.vector(aliases)))
-        target = self._instantiate(1, [self._satisfy(i) for i in self.target.imports])
+        arguments = {one.name: self._import(one) for one in self._target.imports}
+        if any(self._guarded(one.name) for one in self._target.imports):
+            self._add_guard()
+        self._out.parts.append(binary.section(Section.COMPONENT, self._target.data))
+        target = self._instantiate(
+            1 if self._woven else 0,
+            [self._argument(one, arguments[one.name]) for one in self._target.imports],
+        )
         export = b"\0" + binary.text(TARGET) + bytes([Sort.INSTANCE]) + binary.u32(target) + b"\0"
-        self.out.append(binary.section(Section.EXPORT, binary.vector([export])))
-        return b"".join(self.out)
+        self._out.add(Section.EXPORT, export)
+        return b"".join(self._out.parts)
 
-    # -- what the component imports ------------------------------------------------------------
-
-    def _provided(self, name: str) -> bool:
-        exports = [export for export, _ in self.guard.exports]
-        if name in exports:
-            return True
-        match = _WASI_02.match(name)
-        return match is not None and match[1] in self.native
-
-    def _native(self, name: str) -> int:
-        return self.native[name.partition("@")[0]]
+    # -- what the component imports ----------------------------------------------------------
 
     def _refuse_unprovided(self) -> None:
         missing = [
             binary.describe(one)
-            for one in self.target.imports
+            for one in self._target.imports
             if not (one.sort == Sort.TYPE and one.type is not None)
             and not (one.sort == Sort.INSTANCE and self._provided(one.name))
             and not (one.sort == Sort.INSTANCE and self._only_types(one))
@@ -136,12 +223,23 @@ class _Weave:
                 "Ask its author for a build without it."
             )
 
+    def _provided(self, name: str) -> bool:
+        match = _WASI_02.match(name)
+        return self._guarded(name) or (match is not None and match[1] in self._natives)
+
+    def _guarded(self, name: str) -> bool:
+        """Whether the guard has this interface, so that the component gets it from nowhere else."""
+        return any(_same(export, name) for export, _ in self._guard.exports)
+
     def _only_types(self, one: Import) -> bool:
         """Whether an interface holds nothing but types, so that there is nothing to provide."""
-        if one.name.partition("@")[0] == _GUARD_ONLY or one.type is None:
+        if _base(one.name) == _GUARD_ONLY or one.type is None:
             return False
-        r = self._definition(one.type)
-        if r is None or r.byte() != 0x42:
+        entry = self._own.entry(one.type)
+        if not isinstance(entry, Defined):
+            return False
+        r = Reader(self._target.data, entry.start, entry.end)
+        if r.byte() != 0x42:
             return False
         walk = TypeWalk()
         for _ in range(r.count()):
@@ -155,110 +253,65 @@ class _Weave:
             walk.described(r, 1)
         return True
 
-    def _definition(self, index: int) -> Reader | None:
-        entry = self._type(index)
-        if isinstance(entry, Defined):
-            return Reader(self.target.data, entry.start, entry.end)
-        return None
+    # -- importing -------------------------------------------------------------------------------
 
-    def _type(self, index: int) -> TypeEntry:
-        entry = self.target.types[index] if index < len(self.target.types) else None
-        while isinstance(entry, SameAs):
-            # An index only ever refers to an earlier one, so this ends.
-            entry = self.target.types[entry.index] if entry.index < index else None
-        return entry
+    def _import(self, one: Import) -> int | None:
+        """Have the output import what the component does; None for what the guard gives."""
+        if one.sort == Sort.TYPE:
+            return self._own.named_type(one)
+        if self._guarded(one.name):
+            return None
+        if self._provided(one.name):
+            return self._native(one.name)
+        self._passed[one.name] = self._own.interface(one)
+        return self._passed[one.name]
 
-    # -- passing type-only interfaces on -------------------------------------------------------
+    def _native(self, name: str) -> int:
+        """The instance of a native interface, imported when first needed."""
+        base = _base(name)
+        if base not in self._instances:
+            self._instances[base] = self._host.interface(self._natives[base])
+        return self._instances[base]
 
-    def _pass_types_on(self) -> None:
-        for one in self.target.imports:
-            if one.sort == Sort.INSTANCE and not self._provided(one.name):
-                assert one.type is not None
-                self._import_interface(one.name, self._our_type(one.type))
-            elif one.sort == Sort.TYPE:
-                assert one.type is not None
-                self._import_type(one, self._our_type(one.type))
-
-    def _import_type(self, one: Import, type_index: int) -> None:
-        # Imported by the woven component too: an exported function may only use types that have
-        # a name outside.
-        body = b"\0" + binary.text(one.name) + bytes([Sort.TYPE, 0]) + binary.u32(type_index)
-        self.out.append(binary.section(Section.IMPORT, binary.vector([body])))
-        self.mapped[one.defines] = self._new_type()
-
-    def _import_interface(self, name: str, type_index: int) -> None:
-        body = b"\0" + binary.text(name) + bytes([Sort.INSTANCE]) + binary.u32(type_index)
-        self.out.append(binary.section(Section.IMPORT, binary.vector([body])))
-        self.passed[name] = self._new_instance()
-
-    def _our_type(self, index: int) -> int:
-        """Index, in the woven component, of the type that the component has at `index`."""
-        if index in self.mapped:
-            return self.mapped[index]
-        entry = self._type(index)
-        if isinstance(entry, Defined):
-            needs = TypeWalk()
-            needs.definition(Reader(self.target.data, entry.start, entry.end))
-            if any(used >= index for used in needs.used):
-                raise binary.malformed(entry.start, "a type refers to itself")
-            outer = {used: self._our_type(used) for used in sorted(needs.used)}
-            walk = TypeWalk(outer)
-            body = walk.definition(Reader(self.target.data, entry.start, entry.end))
-            self.out.append(binary.section(Section.TYPE, binary.vector([body])))
-        elif isinstance(entry, FromInstance):
-            source = self._interface_of(entry.instance)
-            alias = bytes([Sort.TYPE, 0]) + binary.u32(source) + binary.text(entry.name)
-            self.out.append(binary.section(Section.ALIAS, binary.vector([alias])))
-        else:
-            raise InvalidComponent("imports a type that comes from nowhere")
-        self.mapped[index] = self._new_type()
-        return self.mapped[index]
-
-    def _interface_of(self, instance: int) -> int:
-        name = self.target.instances[instance] if instance < len(self.target.instances) else None
-        if name is None:
-            raise InvalidComponent("imports a type that comes from nowhere")
-        if name in self.passed:
-            return self.passed[name]
-        if self._provided(name) and name.partition("@")[0] in self.native:
+    def _interface(self, name: str) -> int:
+        """The instance that a type of the component's imports comes from."""
+        if name in self._passed:
+            return self._passed[name]
+        if self._provided(name) and _base(name) in self._natives:
             return self._native(name)
         raise InvalidComponent(f"uses types of {name} before it imports it")
 
-    # -- putting it together -------------------------------------------------------------------
+    # -- putting it together ---------------------------------------------------------------------
 
-    def _satisfy(self, one: Import) -> bytes:
-        if one.sort == Sort.TYPE:
-            assert one.type is not None
-            return _argument(one.name, Sort.TYPE, self.mapped[one.defines])
-        if one.name in self.passed:
-            return _argument(one.name, Sort.INSTANCE, self.passed[one.name])
-        for name, instance in self.woven.items():
-            if name == one.name or _same_wasi_02(name, one.name):
-                return _argument(one.name, Sort.INSTANCE, instance)
-        return _argument(one.name, Sort.INSTANCE, self._native(one.name))
+    def _add_guard(self) -> None:
+        needs = [(one.name, self._native(one.name)) for one in self._guard.imports]
+        self._out.parts.append(binary.section(Section.COMPONENT, self._guard.data))
+        guard = self._instantiate(0, [_argument(name, Sort.INSTANCE, i) for name, i in needs])
+        for name, _ in self._guard.exports:
+            alias = bytes([Sort.INSTANCE, 0]) + binary.u32(guard) + binary.text(name)
+            self._woven[name] = self._out.add_instance(Section.ALIAS, alias)
+
+    def _argument(self, one: Import, index: int | None) -> bytes:
+        if index is None:
+            index = next(i for name, i in self._woven.items() if _same(name, one.name))
+        return _argument(one.name, one.sort, index)
 
     def _instantiate(self, component: int, arguments: list[bytes]) -> int:
         body = b"\0" + binary.u32(component) + binary.vector(arguments)
-        self.out.append(binary.section(Section.INSTANCE, binary.vector([body])))
-        return self._new_instance()
-
-    def _new_type(self) -> int:
-        self.types += 1
-        return self.types - 1
-
-    def _new_instance(self) -> int:
-        self.instances += 1
-        return self.instances - 1
+        return self._out.add_instance(Section.INSTANCE, body)
 
 
 def _argument(name: str, sort: Sort, index: int) -> bytes:
     return binary.text(name) + bytes([sort]) + binary.u32(index)
 
 
-def _same_wasi_02(ours: str, theirs: str) -> bool:
-    """Whether both are the same interface of WASI 0.2, whose releases are compatible."""
+def _base(name: str) -> str:
+    return name.partition("@")[0]
+
+
+def _same(ours: str, theirs: str) -> bool:
+    """Whether both are one interface; the releases of WASI 0.2 are compatible with each other."""
+    if ours == theirs:
+        return True
     a, b = _WASI_02.match(ours), _WASI_02.match(theirs)
-    return bool(a and b) and a[1] == b[1]  # type: ignore[index]
-
-
-__all__ = ["TARGET", "Guard", "Outline", "imported", "shipped", "weave"]
+    return a is not None and b is not None and a[1] == b[1]

@@ -83,22 +83,25 @@ class Pool:
         outcome: Outcome,
     ) -> bytes:
         """One call in a worker for `spec`; the value as JSON. Raises `CallError`."""
-
-        async def run() -> bytes:
-            worker = await self._acquire(spec)
-            try:
-                return await worker.call(interface, function, arguments, timeout, outcome)
-            finally:
-                self._release(spec, worker)
-
-        # In a task of its own: some callers (anyio's cancel scopes) cancel again and again, which
-        # would interrupt the ending of the guest too.
-        task = self._background(run())
+        worker = await self._acquire(spec)
         try:
-            return await asyncio.shield(task)
+            result = await worker.call(interface, function, arguments, timeout, outcome)
         except asyncio.CancelledError:
-            task.cancel()
+            # In a task of its own: some callers (anyio's cancel scopes) cancel again and again,
+            # which would interrupt the ending of the guest too.
+            self._background(self._end(spec, worker))
             raise
+        except BaseException:
+            self._release(spec, worker)
+            raise
+        self._release(spec, worker)
+        return result
+
+    async def _end(self, spec: WorkerSpec, worker: WorkerProcess) -> None:
+        try:
+            await worker.stop("cancelled")
+        finally:
+            self._release(spec, worker)
 
     def warm(self, spec: WorkerSpec) -> None:
         """Have a worker for `spec` ready soon, if there is room for it."""

@@ -93,8 +93,9 @@ class WorkerProcess(asyncio.Protocol):
 
         Cancelling this kills the process (`call` is gentler).
         """
+        self._send(header, body)
         try:
-            return await self._wait(self._send(header, body), None)
+            return await self._answer(None)
         except asyncio.CancelledError:
             self.kill()
             raise
@@ -109,31 +110,45 @@ class WorkerProcess(asyncio.Protocol):
     ) -> bytes:
         """Call a function of the loaded component; returns its value as JSON.
 
-        Raises the `CallError` that fits; `CallTimeout` after `timeout` seconds. Cancelling ends the
-        guest, by kill if it does not end within `GRACE`.
+        Raises the `CallError` that fits; `CallTimeout` after `timeout` seconds. Whoever cancels
+        this has to `stop` the guest, which still runs.
         """
         self._calls += 1
         self._outcome = outcome
         call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
-        reply = self._send(call, arguments)
+        self._send(call, arguments)
         try:
-            header, body = await self._wait(reply, timeout)
-        except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self._stop(reply, "cancelled")))
-            raise
+            header, body = await self._answer(timeout)
         except TimeoutError:
-            header, body = await self._stop(reply, "timeout")
-            if header["kind"] != "result":
+            reply = await self.stop("timeout")
+            if reply is None or reply[0]["kind"] != "result":
                 raise CallTimeout(
                     f"did not finish within its time limit of {timeout:g} s and was stopped. "
                     "A higher limit can be set in its policy (resources.limits.timeout)."
                 ) from None
+            header, body = reply
         if header["kind"] == "result":
             return body
         if header["kind"] == "error":
             raise self._reported(header)
         self.kill()
         raise WorkerDied("its worker process answered something that was not asked")
+
+    async def stop(self, reason: str) -> Reply | None:
+        """End the guest of a call that is not waited for any more: politely, then by force.
+
+        Returns what it answered meanwhile; None if it had to be killed.
+        """
+        if self._reply is None or self._transport is None:
+            return None
+        if not self.closed.done():
+            cancel = {"kind": "cancel", "call": self._calls, "reason": reason}
+            self._transport.write(protocol.frame(cancel))
+        try:
+            return await self._answer(GRACE)
+        except (TimeoutError, WorkerDied):
+            self.kill()
+            return None
 
     def kill(self) -> None:
         """End the process now. Its socket closes a moment later."""
@@ -148,35 +163,40 @@ class WorkerProcess(asyncio.Protocol):
 
     # -- sending and waiting ---------------------------------------------------------------------
 
-    def _send(self, header: Header, body: bytes) -> asyncio.Future[Reply]:
+    def _send(self, header: Header, body: bytes) -> None:
         if not self.usable or self._transport is None:
             raise WorkerDied("its worker process is gone")
         self._reply = asyncio.get_running_loop().create_future()
         self._transport.write(protocol.frame(header, body))
-        return self._reply
 
-    async def _wait(self, reply: asyncio.Future[Reply], limit: float | None) -> Reply:
-        done, _ = await asyncio.wait({reply}, timeout=limit)
-        if not done:
-            raise TimeoutError
-        self._reply = None
-        if reply.exception() is None:
-            return reply.result()
-        raise await self._death()
+    async def _answer(self, limit: float | None) -> Reply:
+        """Wait for the reply to what was sent last; `TimeoutError` after `limit` seconds.
 
-    async def _stop(self, reply: asyncio.Future[Reply], reason: str) -> Reply:
-        """End the guest: politely, then by force. Whatever it answered meanwhile is returned."""
-        if self._transport is not None and not reply.done():
-            self._transport.write(
-                protocol.frame({"kind": "cancel", "call": self._calls, "reason": reason})
-            )
+        The reply can still be waited for after that, or after cancelling.
+        """
+        loop = asyncio.get_running_loop()
+        if self._reply is None or self._reply.cancelled():
+            self._reply = loop.create_future()  # it was cancelled while it was waited for
+            if self.closed.done():
+                raise await self._death()
+        waited = self._reply
+
+        def time_is_up() -> None:
+            if not waited.done():
+                self._reply = loop.create_future()
+                waited.set_exception(TimeoutError())
+
+        # A timer and one future: `asyncio.wait_for` takes three more turns of the event loop.
+        timer = loop.call_later(limit, time_is_up) if limit is not None else None
         try:
-            return await self._wait(reply, GRACE)
-        except (TimeoutError, WorkerDied):
-            self.kill()
-            if not reply.done():
-                reply.cancel()
-            return {"kind": "killed"}, b""
+            reply = await waited
+        except EOFError:
+            raise await self._death() from None
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._reply = None
+        return reply
 
     async def _death(self) -> WorkerDied:
         """The error for a call whose worker went away by itself."""
@@ -220,12 +240,12 @@ class WorkerProcess(asyncio.Protocol):
             log.warning("worker %d: %s", self.pid, error)
             self.kill()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(exc or EOFError())
-            self._reply.exception()  # it may be that nobody waits any more
+    def connection_lost(self, _exc: Exception | None) -> None:
         if not self.closed.done():
             self.closed.set_result(None)
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(EOFError())
+            self._reply.exception()  # it may be that nobody waits any more
 
     def _received(self, header: Header, body: bytes) -> None:
         match header["kind"]:

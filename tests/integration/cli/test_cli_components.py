@@ -275,7 +275,8 @@ def test_component_changed_on_disk(loaded: Cli, inside: Any) -> None:
     assert "changed on disk" in entry["error"]
     code, err = texts(inside("tool", "invoke", "add", "--args", '{"a": 1, "b": 2}'))
     assert code == 1
-    assert err == "Error: Unknown tool: add\n"
+    assert err.startswith("Error: Unknown tool: add\n")
+    assert "tools: The bytes of component 'tools' changed on disk" in err
 
 
 def test_colliding_tools_have_names_of_their_own(loaded: Cli, inside: Any) -> None:

@@ -121,7 +121,7 @@ def test_refusals_name_the_way_out(
     given(monkeypatch, value={"err": "denied"}, is_error=True, refused=refused)
     done = inside("tool", "invoke", "add")
     assert (done.code, json.loads(done.out)) == (1, {"err": "denied"})
-    assert done.err.count("Refused: network https://a.com\n") == 1
+    assert done.err.count("The sandbox refused network access to https://a.com.") == 1
     assert "No component has network access in this version." in done.err
 
 
