@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 export UV_PYTHON_DOWNLOADS=never
 export UV_NO_PROGRESS=1
+export UV_SYSTEM_CERTS=1 # as pip and npm do, so that a company's own certificates work
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
