@@ -20,6 +20,7 @@ from wassette.config import Settings
 from wassette.errors import CallTimeout, GuestExit, GuestTrap, ResultTooLarge, WorkerDied
 from wassette.host import CallResult, Host
 from wassette.workers import pool
+from wassette.workers import process as worker_process
 
 pytestmark = pytest.mark.anyio
 
@@ -74,8 +75,11 @@ async def test_endless_loop(probe: Host) -> None:
     assert await works(probe)
 
 
-async def test_endless_loop_leaves_its_worker_usable(probe: Host) -> None:
+async def test_endless_loop_leaves_its_worker_usable(
+    probe: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A busy guest ends by its epoch: no process has to be killed for it."""
+    monkeypatch.setattr(worker_process, "GRACE", HANG)
     await works(probe)
     before = {process.pid for process in descendants()}
     await call(probe, "spin")
@@ -120,14 +124,16 @@ async def test_more_memory_than_the_limit_to_start(probe: Host) -> None:
 
 async def test_killing_its_own_worker(probe: Host) -> None:
     """As a hole in the runtime would: the process is gone in the middle of a call."""
+    policy = probe.policies.path("c-probe")
+    policy.write_text(policy.read_text().replace("timeout: 1s", "timeout: 50s"))
     await works(probe)
-    running = asyncio.create_task(call(probe, "sleep", seconds=0.9))
+    running = asyncio.create_task(call(probe, "sleep", seconds=40))
     await asyncio.sleep(0.3)
-    for process in descendants():
-        if not process.children() and "forkserver" in " ".join(process.cmdline()):
-            with_parent = process.parent()
+    for worker in descendants():
+        if not worker.children() and "forkserver" in " ".join(worker.cmdline()):
+            with_parent = worker.parent()
             if with_parent is not None and with_parent.pid != os.getpid():
-                process.send_signal(signal.SIGABRT)
+                worker.send_signal(signal.SIGABRT)
     result = await running
     assert isinstance(result.error, WorkerDied)
     assert "was ended by SIGABRT" in str(result.error)
@@ -266,7 +272,7 @@ async def test_a_thousand_mixed_calls_leave_nothing_behind(
     async with Host(settings) as host:
         await host.load(str(fixture_component("c-probe")))
         await host.grant_storage("c-probe", f"fs://{shared}", ["read"])
-        set_limit(host, "timeout: 300ms", "memory: 64Mi")
+        set_limit(host, "timeout: 2s", "memory: 64Mi")
         victim = await host.load(str(wat.write(tmp_path, "victim")))
 
         async def one(number: int) -> None:

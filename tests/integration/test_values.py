@@ -19,7 +19,7 @@ from wasmtime import _ffi as ffi
 
 from support import echo, typed
 from wassette.errors import FunctionUnavailable, InvalidArguments
-from wassette.sandbox import values, wit
+from wassette.sandbox import layout, values, wit
 from wassette.sandbox.schema import input_schema, json_schema
 from wassette.sandbox.values import FunctionCodec
 
@@ -505,12 +505,12 @@ def test_nothing_leaks(echoes: echo.Echo) -> None:
         for _ in range(400):
             for name, codec in codecs.items():
                 for sample in (*SAME[name], *([wrong[name]] if name in wrong else [])):
-                    ctypes.memset(address, 0, values.VAL)
+                    ctypes.memset(address, 0, layout.VAL)
                     try:
                         codec.encode_result(sample, address, 1)
                     except TypeError:
                         assert sample == wrong[name]
-                    values._delete_value(address)
+                    layout.delete_value(address)
             echoes("items", SAME["items"][1])
         return int(process.memory_info().rss)
 
@@ -523,6 +523,6 @@ def test_nothing_leaks(echoes: echo.Echo) -> None:
 
 
 def test_another_layout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "VAL", 40)
+    monkeypatch.setattr(layout, "VAL", 40)
     with pytest.raises(ImportError, match=r"wasmtime==50\.0\.1"):
-        values._check_layout()
+        layout._check_layout()

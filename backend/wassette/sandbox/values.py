@@ -9,15 +9,6 @@ The JSON form of each type is what `schema` describes. Arguments that do not fit
 `InvalidArguments` with the path of the value, what was expected and what was given:
 
     items[2].price: expected an integer from 0 to 255, got 300
-
-Who owns the memory (wasmtime's C API, checked by counting):
-
-* arguments of a call are only read and copied, so they are plain Python memory (`_Borrowed`);
-* the result of a call is ours to delete once, and is not touched when the call fails;
-* arguments of a callback are wasmtime's;
-* the result of a callback must be allocated by wasmtime (`_Owned`), which frees it, also when
-  the callback reports an error after all. New memory is zeroed and linked to its parent before it
-  is filled, so the tree can be deleted whenever an encode stops.
 """
 
 from __future__ import annotations
@@ -37,10 +28,47 @@ from wasmtime import _ffi as ffi
 
 from wassette.errors import FunctionUnavailable, InvalidArguments, visible
 from wassette.sandbox import wit
+from wassette.sandbox.layout import (
+    BOOL,
+    BYTES,
+    CHAR,
+    ENTRY,
+    ENUM,
+    F32,
+    F64,
+    FLAGS,
+    LIST,
+    MEMORY,
+    NAME,
+    OPTION,
+    OWNED,
+    PAIR,
+    POINTER,
+    RECORD,
+    RESULT,
+    S8,
+    S16,
+    S32,
+    S64,
+    STRING,
+    TAGGED_NAME_AND_POINTER,
+    TAGGED_PAIR,
+    TAGGED_WORD,
+    TUPLE,
+    U8,
+    U16,
+    U32,
+    U64,
+    VAL,
+    VARIANT,
+    Borrowed,
+    Memory,
+    delete_value,
+)
 from wassette.sandbox.schema import NON_FINITE, decimal_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wasmtime._store import Storelike
     from wasmtime.component import Func
@@ -60,173 +88,6 @@ class KindMismatch(TypeError):  # noqa: N818  (the field's term)
 def is_result_too_large(error: WasmtimeError) -> bool:
     """Whether a call failed because wasmtime would not carry so much data (see `MAX_BYTE_LIST`)."""
     return "too much data is being copied" in str(error)
-
-
-# --- The C API's memory layout ------------------------------------------------------------------
-
-VAL = 32  # sizeof wasmtime_component_val_t: kind at 0, payload at 8
-_NAME = 16  # sizeof wasm_name_t: size at 0, data at 8; the vectors are the same
-_ENTRY = _NAME + VAL  # a record's field: name, value
-
-# Kinds of values. They are not the kinds of types (U8 is 2 here and 5 there).
-_BOOL, _S8, _U8, _S16, _U16, _S32, _U32, _S64, _U64, _F32, _F64, _CHAR, _STRING = range(13)
-_LIST, _RECORD, _TUPLE, _VARIANT, _ENUM, _OPTION, _RESULT, _FLAGS = range(13, 21)
-
-
-def _check_layout() -> None:
-    """The packers below write bytes by position. Refuse to start on a library that differs."""
-    val = ffi.wasmtime_component_val_t
-    entry = ffi.wasmtime_component_valrecord_entry
-    vectors = [
-        ffi.wasmtime_component_vallist_t,
-        ffi.wasmtime_component_valrecord_t,
-        ffi.wasmtime_component_valtuple_t,
-        ffi.wasmtime_component_valflags_t,
-        ffi.wasm_name_t,
-    ]
-    offsets: list[tuple[type, dict[str, int]]] = [
-        (val, {"kind": 0, "of": 8}),
-        (entry, {"name": 0, "val": _NAME}),
-        (ffi.wasmtime_component_valvariant, {"discriminant": 0, "val": _NAME}),
-        (ffi.wasmtime_component_valresult, {"is_ok": 0, "val": 8}),
-        *((vector, {"size": 0, "data": 8}) for vector in vectors),
-    ]
-    sizes: list[tuple[Any, int]] = [
-        (ctypes.c_void_p, 8),
-        (ctypes.c_size_t, 8),
-        (val, VAL),
-        (entry, _ENTRY),
-        *((vector, _NAME) for vector in vectors),
-    ]
-    kinds = (
-        "BOOL S8 U8 S16 U16 S32 U32 S64 U64 F32 F64 CHAR STRING "
-        "LIST RECORD TUPLE VARIANT ENUM OPTION RESULT FLAGS"
-    )
-    if not (
-        all(ctypes.sizeof(ty) == size for ty, size in sizes)
-        and all(
-            getattr(ty, name).offset == offset
-            for ty, fields in offsets
-            for name, offset in fields.items()
-        )
-        and all(
-            getattr(ffi, f"WASMTIME_COMPONENT_{name}").value == kind
-            for kind, name in enumerate(kinds.split())
-        )
-    ):
-        raise ImportError(
-            "the installed wasmtime lays out component values differently from version 50.0.1, "
-            "which this version of Wassette is made for; reinstall wasmtime==50.0.1"
-        )
-
-
-_check_layout()
-
-# The whole address space as one buffer, which struct and slices can read and write at an address.
-_MEMORY = (ctypes.c_char * (1 << 56)).from_address(0)
-_BYTES = memoryview(_MEMORY).cast("B")
-
-# A value in one read or write: kind, then its payload.
-_TAGGED_WORD = struct.Struct("=B7xQ")
-_TAGGED_PAIR = struct.Struct("=B7xQQ")
-_TAGGED_NAME_AND_POINTER = struct.Struct("=B7xQQQ")
-_PAIR = struct.Struct("=QQ")
-_POINTER = struct.Struct("=Q")
-
-# A second handle to the library that keeps the interpreter lock: right for calls that take less
-# than a microsecond, where giving the lock away and taking it back costs more than the call.
-_quick = ctypes.PyDLL(str(ffi.filename))
-
-
-def _c_function(name: str, result: type | None, *arguments: type) -> Callable[..., int | None]:
-    function = _quick[name]
-    function.restype = result
-    function.argtypes = arguments
-    return function
-
-
-_new_name = _c_function(
-    "wasm_byte_vec_new", None, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
-)
-_new_value = _c_function("wasmtime_component_val_new", ctypes.c_void_p, ctypes.c_void_p)
-_delete_value = _c_function("wasmtime_component_val_delete", None, ctypes.c_void_p)
-_new_vector = {
-    kind: _c_function(
-        f"wasmtime_component_{name}_new_uninit", None, ctypes.c_void_p, ctypes.c_size_t
-    )
-    for kind, name in (
-        (_LIST, "vallist"),
-        (_TUPLE, "valtuple"),
-        (_RECORD, "valrecord"),
-        (_FLAGS, "valflags"),
-    )
-}
-
-
-class _Memory(ABC):
-    """Where the parts of a value that do not fit in it are put."""
-
-    @abstractmethod
-    def name(self, address: int, text: bytes) -> None:
-        """Make a string of `text` at `address`."""
-
-    @abstractmethod
-    def vector(self, address: int, kind: int, count: int, size: int) -> int:
-        """Make a vector of `count` zeroed items of `size` bytes (valid values: `false`) the
-        payload of the value at `address`, and return the address of the items."""
-
-    @abstractmethod
-    def box(self) -> int:
-        """The address of a new zeroed value."""
-
-
-class _Borrowed(_Memory):
-    """Memory of Python's, alive as long as this object."""
-
-    __slots__ = ("_kept",)
-
-    def __init__(self) -> None:
-        self._kept: list[object] = []
-
-    def name(self, address: int, text: bytes) -> None:
-        pointer = ctypes.c_char_p(text)
-        self._kept.append(pointer)
-        _PAIR.pack_into(_MEMORY, address, len(text), *_POINTER.unpack(pointer))
-
-    def vector(self, address: int, kind: int, count: int, size: int) -> int:
-        items = ctypes.create_string_buffer(count * size)
-        self._kept.append(items)
-        start = ctypes.addressof(items)
-        _TAGGED_PAIR.pack_into(_MEMORY, address, kind, count, start)
-        return start
-
-    def box(self) -> int:
-        value = ctypes.create_string_buffer(VAL)
-        self._kept.append(value)
-        return ctypes.addressof(value)
-
-
-class _Owned(_Memory):
-    """Memory of wasmtime's, which frees it."""
-
-    __slots__ = ()
-
-    def name(self, address: int, text: bytes) -> None:
-        _new_name(address, len(text), text)
-
-    def vector(self, address: int, kind: int, count: int, size: int) -> int:
-        _new_vector[kind](address + 8, count)
-        start: int = _POINTER.unpack_from(_MEMORY, address + 16)[0]
-        ctypes.memset(start, 0, count * size)
-        _BYTES[address] = kind
-        return start
-
-    def box(self) -> int:
-        empty = ffi.wasmtime_component_val_t()
-        return cast("int", _new_value(ctypes.addressof(empty)))
-
-
-_OWNED = _Owned()
 
 
 # --- Mistakes -----------------------------------------------------------------------------------
@@ -298,7 +159,7 @@ class Codec(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         """Raises `_Misfit`."""
 
     @abstractmethod
@@ -309,15 +170,15 @@ class Codec(ABC):
 class _Bool(Codec):
     __slots__ = ()
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:  # noqa: ARG002
+    def encode(self, value: object, address: int, memory: Memory) -> None:  # noqa: ARG002
         if value is not True and value is not False:
             raise _misfit("true or false", value)
-        _TAGGED_WORD.pack_into(_MEMORY, address, _BOOL, value)
+        TAGGED_WORD.pack_into(MEMORY, address, BOOL, value)
 
     def decode(self, address: int) -> object:
-        if _BYTES[address] != _BOOL:
-            _mismatch(_BYTES[address])
-        return _BYTES[address + 8] != 0
+        if BYTES[address] != BOOL:
+            _mismatch(BYTES[address])
+        return BYTES[address + 8] != 0
 
 
 class _Int(Codec):
@@ -329,11 +190,11 @@ class _Int(Codec):
         self._packer = struct.Struct(f"=B7x{code}")
         self._expected = f"an integer from {ty.minimum} to {ty.maximum}"
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:  # noqa: ARG002
+    def encode(self, value: object, address: int, memory: Memory) -> None:  # noqa: ARG002
         if value.__class__ is not int:
             value = self._integer(value)
         try:
-            self._packer.pack_into(_MEMORY, address, self._kind, value)
+            self._packer.pack_into(MEMORY, address, self._kind, value)
         except (struct.error, OverflowError):
             raise _misfit(self._expected, value) from None
 
@@ -346,7 +207,7 @@ class _Int(Codec):
         raise _misfit(self._expected, value)
 
     def decode(self, address: int) -> object:
-        kind, value = self._packer.unpack_from(_MEMORY, address)
+        kind, value = self._packer.unpack_from(MEMORY, address)
         if kind != self._kind:
             _mismatch(kind)
         return value
@@ -387,7 +248,7 @@ class _Float(Codec):
         self._packer = struct.Struct(f"=B7x{code}")
         self._expected = f'a number that fits in {ty.bits} bits, or "NaN", "Infinity", "-Infinity"'
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:  # noqa: ARG002
+    def encode(self, value: object, address: int, memory: Memory) -> None:  # noqa: ARG002
         number = value
         if isinstance(value, str) and value in NON_FINITE:
             number = float(value)
@@ -399,12 +260,12 @@ class _Float(Codec):
         ):
             raise _misfit(self._expected, value)
         try:
-            self._packer.pack_into(_MEMORY, address, self._kind, number)
+            self._packer.pack_into(MEMORY, address, self._kind, number)
         except (struct.error, OverflowError):
             raise _misfit(self._expected, value) from None
 
     def decode(self, address: int) -> object:
-        kind, value = self._packer.unpack_from(_MEMORY, address)
+        kind, value = self._packer.unpack_from(MEMORY, address)
         if kind != self._kind:
             _mismatch(kind)
         return _number(value)
@@ -419,15 +280,15 @@ def _number(value: float) -> float | str:
 class _Char(Codec):
     __slots__ = ()
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:  # noqa: ARG002
+    def encode(self, value: object, address: int, memory: Memory) -> None:  # noqa: ARG002
         # A lone surrogate is valid JSON, but wasmtime would abort the process on it.
         if not isinstance(value, str) or len(value) != 1 or "\ud800" <= value <= "\udfff":
             raise _misfit("a string of one character", value)
-        _TAGGED_WORD.pack_into(_MEMORY, address, _CHAR, ord(value))
+        TAGGED_WORD.pack_into(MEMORY, address, CHAR, ord(value))
 
     def decode(self, address: int) -> object:
-        kind, value = _TAGGED_WORD.unpack_from(_MEMORY, address)
-        if kind != _CHAR:
+        kind, value = TAGGED_WORD.unpack_from(MEMORY, address)
+        if kind != CHAR:
             _mismatch(kind)
         return chr(value & 0xFFFFFFFF)
 
@@ -435,7 +296,7 @@ class _Char(Codec):
 class _String(Codec):
     __slots__ = ()
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, str):
             raise _misfit("a string", value)
         try:
@@ -444,17 +305,17 @@ class _String(Codec):
             place = value[max(0, error.start - 10) : error.end + 10]
             raise _misfit("a string without lone surrogates", place) from None
         memory.name(address + 8, text)
-        _BYTES[address] = _STRING  # last: the value is `false` until it is complete
+        BYTES[address] = STRING  # last: the value is `false` until it is complete
 
     def decode(self, address: int) -> object:
-        kind, size, data = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _STRING:
+        kind, size, data = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != STRING:
             _mismatch(kind)
         return _text(size, data)
 
 
 def _text(size: int, data: int) -> str:
-    return str(_BYTES[data : data + size], "utf-8")
+    return str(BYTES[data : data + size], "utf-8")
 
 
 class _List(Codec):
@@ -463,11 +324,11 @@ class _List(Codec):
     def __init__(self, element: Codec) -> None:
         self._element = element
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, (list, tuple)):
             raise _misfit("an array", value)
         encode = self._element.encode
-        at = memory.vector(address, _LIST, len(value), VAL)
+        at = memory.vector(address, LIST, len(value), VAL)
         for index, item in enumerate(value):
             try:
                 encode(item, at, memory)
@@ -481,8 +342,8 @@ class _List(Codec):
         return [decode(at) for at in range(data, data + size * VAL, VAL)]
 
     def _items(self, address: int) -> tuple[int, int]:
-        kind, size, data = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _LIST:
+        kind, size, data = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != LIST:
             _mismatch(kind)
         return size, data
 
@@ -498,7 +359,7 @@ class _NumberList(_List):
         self._kind, self._code = _NUMBERS[ty]
         self._size = struct.calcsize(self._code)
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         numbers = self._numbers(value) if isinstance(value, (list, tuple)) else None
         if numbers is None:
             # Empty, wrong, or right in an unusual way (1.0, "9007199254740993"): one by one.
@@ -517,10 +378,10 @@ class _NumberList(_List):
         # Neither an infinity in, nor one that came of rounding to 32 bits.
         return None if self._is_float and not all(map(math.isfinite, numbers)) else numbers
 
-    def _fill(self, numbers: memoryview, address: int, memory: _Memory) -> None:
+    def _fill(self, numbers: memoryview, address: int, memory: Memory) -> None:
         count = len(numbers)
-        start = memory.vector(address, _LIST, count, VAL)
-        items = _BYTES[start : start + count * VAL]
+        start = memory.vector(address, LIST, count, VAL)
+        items = BYTES[start : start + count * VAL]
         items[::VAL] = bytes((self._kind,)) * count
         self._payloads(items)[:] = numbers
 
@@ -533,9 +394,9 @@ class _NumberList(_List):
         size, data = self._items(address)
         if not size:
             return []
-        if _BYTES[data] != self._kind:
-            _mismatch(_BYTES[data])
-        values = self._payloads(_BYTES[data : data + size * VAL]).tolist()
+        if BYTES[data] != self._kind:
+            _mismatch(BYTES[data])
+        values = self._payloads(BYTES[data : data + size * VAL]).tolist()
         if self._is_float:
             return values if all(map(math.isfinite, values)) else [_number(v) for v in values]
         return [_exact(v) for v in values] if self._size == 8 else values
@@ -546,7 +407,7 @@ class _ByteList(_NumberList):
 
     __slots__ = ()
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, str):
             if not isinstance(value, (list, tuple)):
                 raise _misfit(_BASE64, value)
@@ -559,15 +420,15 @@ class _ByteList(_NumberList):
         if data:
             self._fill(memoryview(data), address, memory)
         else:
-            memory.vector(address, _LIST, 0, VAL)
+            memory.vector(address, LIST, 0, VAL)
 
     def decode(self, address: int) -> object:
         size, data = self._items(address)
         if not size:
             return ""
-        if _BYTES[data] != self._kind:
-            _mismatch(_BYTES[data])
-        return b64encode(bytes(self._payloads(_BYTES[data : data + size * VAL]))).decode()
+        if BYTES[data] != self._kind:
+            _mismatch(BYTES[data])
+        return b64encode(bytes(self._payloads(BYTES[data : data + size * VAL]))).decode()
 
 
 _BASE64 = "a base64 string (standard alphabet, RFC 4648 section 4) or an array of bytes"
@@ -579,10 +440,10 @@ class _Tuple(Codec):
     def __init__(self, elements: list[Codec]) -> None:
         self._elements = elements
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, (list, tuple)) or len(value) != len(self._elements):
             raise _misfit(f"an array of {len(self._elements)}", value)
-        at = memory.vector(address, _TUPLE, len(value), VAL)
+        at = memory.vector(address, TUPLE, len(value), VAL)
         for index, (codec, item) in enumerate(zip(self._elements, value, strict=True)):
             try:
                 codec.encode(item, at, memory)
@@ -591,8 +452,8 @@ class _Tuple(Codec):
             at += VAL
 
     def decode(self, address: int) -> object:
-        kind, size, at = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _TUPLE or size != len(self._elements):
+        kind, size, at = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != TUPLE or size != len(self._elements):
             _mismatch(kind)
         return [codec.decode(at + i * VAL) for i, codec in enumerate(self._elements)]
 
@@ -611,36 +472,36 @@ class _Record(Codec):
         ]
         self._names = frozenset(name for name, *_ in self._fields)
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, dict):
             raise _misfit("an object", value)
         if not value.keys() <= self._names:
             extra = next(key for key in value if key not in self._names)
             given = f"the unknown field {_describe(extra)}"
             raise _Misfit(f"only the fields {_list_names(self._in_order())}", given)
-        at = memory.vector(address, _RECORD, len(self._fields), _ENTRY)
+        at = memory.vector(address, RECORD, len(self._fields), ENTRY)
         for name, utf8, codec, default in self._fields:
             item = value.get(name, default)
             if item is _MISSING:
                 raise _Misfit(f"the field '{visible(name, 64)}'", "an object without it")
             memory.name(at, utf8)
             try:
-                codec.encode(item, at + _NAME, memory)
+                codec.encode(item, at + NAME, memory)
             except _Misfit as misfit:
                 raise misfit.within(f".{name}") from None
-            at += _ENTRY
+            at += ENTRY
 
     def _in_order(self) -> list[str]:
         return [name for name, *_ in self._fields]
 
     def decode(self, address: int) -> object:
-        kind, size, at = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _RECORD or size != len(self._fields):
+        kind, size, at = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != RECORD or size != len(self._fields):
             _mismatch(kind)
         result: dict[str, object] = {}
         for name, _, codec, _ in self._fields:
-            result[name] = codec.decode(at + _NAME)
-            at += _ENTRY
+            result[name] = codec.decode(at + NAME)
+            at += ENTRY
         return result
 
 
@@ -653,7 +514,7 @@ class _Variant(Codec):
         }
         self._expected = f'an object with a "tag" of {_list_names(self._cases)}'
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, dict):
             raise _misfit(self._expected, value)
         if "tag" not in value:
@@ -670,13 +531,13 @@ class _Variant(Codec):
         elif "val" not in value:
             raise _Misfit(f"a \"val\" for '{visible(tag, 64)}'", "an object without one")
         memory.name(address + 8, utf8)
-        _BYTES[address] = _VARIANT
+        BYTES[address] = VARIANT
         if codec is not None:
             _encode_box(codec, value["val"], address + 24, memory, ".val")
 
     def decode(self, address: int) -> object:
-        kind, size, data, pointer = _TAGGED_NAME_AND_POINTER.unpack_from(_MEMORY, address)
-        if kind != _VARIANT:
+        kind, size, data, pointer = TAGGED_NAME_AND_POINTER.unpack_from(MEMORY, address)
+        if kind != VARIANT:
             _mismatch(kind)
         tag = _text(size, data)
         _, codec = self._cases.get(tag) or _mismatch(kind)
@@ -690,10 +551,10 @@ def _only(value: dict[str, object], known: Sequence[str]) -> None:
             raise _Misfit(f"only the fields {_list_names(known)}", given)
 
 
-def _encode_box(codec: Codec, value: object, slot: int, memory: _Memory, segment: str) -> None:
+def _encode_box(codec: Codec, value: object, slot: int, memory: Memory, segment: str) -> None:
     """Encode into a new value that `slot` points to."""
     box = memory.box()
-    _POINTER.pack_into(_MEMORY, slot, box)
+    POINTER.pack_into(MEMORY, slot, box)
     try:
         codec.encode(value, box, memory)
     except _Misfit as misfit:
@@ -713,15 +574,15 @@ class _Enum(Codec):
         self._names = {name: name.encode() for name in names}
         self._expected = f"one of {_list_names(self._names)}"
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, str) or value not in self._names:
             raise _misfit(self._expected, value)
         memory.name(address + 8, self._names[value])
-        _BYTES[address] = _ENUM
+        BYTES[address] = ENUM
 
     def decode(self, address: int) -> object:
-        kind, size, data = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _ENUM:
+        kind, size, data = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != ENUM:
             _mismatch(kind)
         return _text(size, data)
 
@@ -732,14 +593,14 @@ class _Option(Codec):
     def __init__(self, payload: Codec) -> None:
         self._payload = payload
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
-        _BYTES[address] = _OPTION
+    def encode(self, value: object, address: int, memory: Memory) -> None:
+        BYTES[address] = OPTION
         if value is not None:
             _encode_box(self._payload, value, address + 8, memory, "")
 
     def decode(self, address: int) -> object:
-        kind, pointer = _TAGGED_WORD.unpack_from(_MEMORY, address)
-        if kind != _OPTION:
+        kind, pointer = TAGGED_WORD.unpack_from(MEMORY, address)
+        if kind != OPTION:
             _mismatch(kind)
         return self._payload.decode(pointer) if pointer else None
 
@@ -749,8 +610,8 @@ class _NestedOption(_Option):
 
     __slots__ = ()
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
-        _BYTES[address] = _OPTION
+    def encode(self, value: object, address: int, memory: Memory) -> None:
+        BYTES[address] = OPTION
         if value is None:
             return
         if not isinstance(value, dict) or value.keys() != {"some"}:
@@ -758,8 +619,8 @@ class _NestedOption(_Option):
         _encode_box(self._payload, value["some"], address + 8, memory, ".some")
 
     def decode(self, address: int) -> object:
-        kind, pointer = _TAGGED_WORD.unpack_from(_MEMORY, address)
-        if kind != _OPTION:
+        kind, pointer = TAGGED_WORD.unpack_from(MEMORY, address)
+        if kind != OPTION:
             _mismatch(kind)
         return {"some": self._payload.decode(pointer)} if pointer else None
 
@@ -771,7 +632,7 @@ class _Result(Codec):
         self._ok = ok
         self._err = err
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"ok", "err"}:
             raise _misfit('an object with either "ok" or "err"', value)
         is_ok = "ok" in value
@@ -780,13 +641,13 @@ class _Result(Codec):
         payload = value[side]
         if codec is None and payload is not None:
             raise _misfit("null", payload).within(f".{side}")
-        _TAGGED_PAIR.pack_into(_MEMORY, address, _RESULT, is_ok, 0)
+        TAGGED_PAIR.pack_into(MEMORY, address, RESULT, is_ok, 0)
         if codec is not None:
             _encode_box(codec, payload, address + 16, memory, f".{side}")
 
     def decode(self, address: int) -> object:
-        kind, is_ok, pointer = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _RESULT:
+        kind, is_ok, pointer = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != RESULT:
             _mismatch(kind)
         # is_ok is one byte; the seven after it are padding.
         side, codec = ("ok", self._ok) if is_ok & 0xFF else ("err", self._err)
@@ -800,39 +661,39 @@ class _Flags(Codec):
         self._names = {name: name.encode() for name in names}
         self._expected = f"one of {_list_names(self._names)}"
 
-    def encode(self, value: object, address: int, memory: _Memory) -> None:
+    def encode(self, value: object, address: int, memory: Memory) -> None:
         if not isinstance(value, (list, tuple)):
             raise _misfit("an array of names", value)
         for index, name in enumerate(value):
             if not isinstance(name, str) or name not in self._names:
                 raise _misfit(self._expected, name).within(f"[{index}]")
         names = dict.fromkeys(value)
-        at = memory.vector(address, _FLAGS, len(names), _NAME)
+        at = memory.vector(address, FLAGS, len(names), NAME)
         for name in names:
             memory.name(at, self._names[name])
-            at += _NAME
+            at += NAME
 
     def decode(self, address: int) -> object:
-        kind, size, data = _TAGGED_PAIR.unpack_from(_MEMORY, address)
-        if kind != _FLAGS:
+        kind, size, data = TAGGED_PAIR.unpack_from(MEMORY, address)
+        if kind != FLAGS:
             _mismatch(kind)
         return [
-            _text(*_PAIR.unpack_from(_MEMORY, at)) for at in range(data, data + size * _NAME, _NAME)
+            _text(*PAIR.unpack_from(MEMORY, at)) for at in range(data, data + size * NAME, NAME)
         ]
 
 
 # The kind of each number type, and its code in `struct` and `array`.
 _NUMBERS: dict[wit.Type, tuple[int, str]] = {
-    wit.Int(8, signed=True): (_S8, "b"),
-    wit.Int(8, signed=False): (_U8, "B"),
-    wit.Int(16, signed=True): (_S16, "h"),
-    wit.Int(16, signed=False): (_U16, "H"),
-    wit.Int(32, signed=True): (_S32, "i"),
-    wit.Int(32, signed=False): (_U32, "I"),
-    wit.Int(64, signed=True): (_S64, "q"),
-    wit.Int(64, signed=False): (_U64, "Q"),
-    wit.Float(32): (_F32, "f"),
-    wit.Float(64): (_F64, "d"),
+    wit.Int(8, signed=True): (S8, "b"),
+    wit.Int(8, signed=False): (U8, "B"),
+    wit.Int(16, signed=True): (S16, "h"),
+    wit.Int(16, signed=False): (U16, "H"),
+    wit.Int(32, signed=True): (S32, "i"),
+    wit.Int(32, signed=False): (U32, "I"),
+    wit.Int(64, signed=True): (S64, "q"),
+    wit.Int(64, signed=False): (U64, "Q"),
+    wit.Float(32): (F32, "f"),
+    wit.Float(64): (F64, "d"),
 }
 
 
@@ -885,7 +746,7 @@ class EncodedArguments:
     def __init__(self, count: int) -> None:
         self.count = count
         self.values = (ffi.wasmtime_component_val_t * count)()
-        self._memory = _Borrowed()
+        self._memory = Borrowed()
 
     def encode(self, index: int, codec: Codec, value: object) -> None:
         codec.encode(value, ctypes.addressof(self.values) + index * VAL, self._memory)
@@ -955,7 +816,7 @@ class FunctionCodec:
                 raise WasmtimeError._from_ptr(error)
             return None if self._result is None else self._result.decode(address)
         finally:
-            _delete_value(address)  # still `false` after an error, which has nothing to free
+            delete_value(address)  # still `false` after an error, which has nothing to free
 
     def decode_params(self, address: int, count: int) -> list[object]:
         """The arguments of a callback, which are at `address` and stay wasmtime's."""
@@ -972,7 +833,7 @@ class FunctionCodec:
                 raise TypeError(f"expected no result, got {_describe(value)}")
             return
         try:
-            self._result.encode(value, address, _OWNED)
+            self._result.encode(value, address, OWNED)
         except _Misfit as misfit:
             raise TypeError(str(misfit.within("result"))) from None
 

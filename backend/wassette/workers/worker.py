@@ -264,6 +264,8 @@ def _main() -> None:
         os.dup2(null, 0)
         os.close(null)
     main(sock)
+    # Not by the interpreter's own end: the runtime's threads may still hold callbacks of ours.
+    os._exit(0)
 
 
 if __name__ == "__main__":
