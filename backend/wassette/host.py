@@ -11,12 +11,12 @@ import contextlib
 import hashlib
 import json
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
 from .components.store import ComponentStore, Unexamined
@@ -41,9 +41,9 @@ from .policy import (
     check_enforceable_storage,
     resolve,
 )
-from .sandbox.tiers import Tier, fingerprint
+from .sandbox.tiers import Tier
 from .toolset import Tool, Toolset
-from .workers.compiler import Compiled, Compiler
+from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
 from .workers.pool import CodeUnusable, Pool, WorkerSpec
 from .workers.process import Outcome
@@ -55,9 +55,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-SMALL_COMPONENT = 2 * 1024 * 1024
-"""Bytes up to which Cranelift is quick enough (under a second) to be used at once."""
 
 WATCH_INTERVAL = 0.25
 """Seconds between looks for changes that another process made."""
@@ -161,9 +158,8 @@ class Host:
         self.policies = PolicyStore(settings.component_dir)
         launcher = default_launcher()
         self._pool = Pool(launcher=launcher)
-        self._compiler = Compiler(launcher)
+        self._code = CodeCache(self.store, Compiler(launcher))
         self._tools = _Tools()
-        self._compiling: dict[str, asyncio.Lock] = {}
         self._changed: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._roots = (
@@ -287,8 +283,7 @@ class Host:
     ) -> ComponentRecord:
         tell("compiling", None)
         size = await asyncio.to_thread(lambda: path.stat().st_size)
-        tier = Tier.CRANELIFT if size <= SMALL_COMPONENT else Tier.WINCH
-        name, compiled = await self._compile(path, digest, tier)
+        name, compiled = await self._code.compile(path, digest, size)
         try:
             record = ComponentRecord.new(
                 component_id, digest, Stamp(size, 0), source, time.time(), compiled.examination
@@ -303,67 +298,6 @@ class Host:
             if isinstance(known, ComponentRecord):
                 return known
         return None
-
-    # -- compiled code -------------------------------------------------------------------------
-
-    async def _compile(self, path: Path, digest: str, tier: Tier) -> tuple[str, Compiled]:
-        """Compile into the code cache; the name there, and what was found."""
-        name = _code_name(digest, tier)
-        folder = paths().code
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        output = folder / f".{name}.{secrets.token_hex(6)}"
-        try:
-            try:
-                compiled = await self._compiler.compile(path, output, tier)
-            except InvalidComponent:
-                if tier is not Tier.WINCH:
-                    raise
-                # Winch does not know all of WebAssembly; Cranelift has the last word.
-                return await self._compile(path, digest, Tier.CRANELIFT)
-            output.replace(folder / name)
-        finally:
-            output.unlink(missing_ok=True)
-        return name, compiled
-
-    async def _code(self, record: ComponentRecord) -> tuple[Path, str, Tier]:
-        """The best compiled code there is for a component, made now if there is none."""
-        if (known := self._known_code(record)) is not None:
-            return known
-        async with self._compiling.setdefault(record.digest, asyncio.Lock()):
-            record = self._record_or_none(record.id) or record
-            if (known := self._known_code(record)) is not None:
-                return known  # somebody else was quicker
-            tier = Tier.CRANELIFT if record.stamp.size <= SMALL_COMPONENT else Tier.WINCH
-            name, compiled = await self._compile(self.store.path(record.id), record.digest, tier)
-            await asyncio.to_thread(self.store.add_code, record, name, compiled.sha256)
-            return paths().code / name, compiled.sha256, _tier_of(name)
-
-    def _known_code(self, record: ComponentRecord) -> tuple[Path, str, Tier] | None:
-        for tier in (Tier.CRANELIFT, Tier.WINCH):
-            name = _code_name(record.digest, tier)
-            if name in record.code:
-                path = paths().code / name
-                if path.exists():
-                    if tier is Tier.WINCH:
-                        self._improve(record)
-                    return path, record.code[name], tier
-        return None
-
-    def _improve(self, record: ComponentRecord) -> None:
-        """Have Cranelift replace Winch's code in the background, in a host that stays."""
-        key = f"improve {record.digest}"
-        if not self._changed or any(task.get_name() == key for task in self._tasks):
-            return
-
-        async def improve() -> None:
-            path = self.store.path(record.id)
-            try:
-                name, compiled = await self._compile(path, record.digest, Tier.CRANELIFT)
-                await asyncio.to_thread(self.store.add_code, record, name, compiled.sha256)
-            except (WassetteError, OSError) as error:
-                log.warning("component %s keeps its first code: %s", record.id, error)
-
-        self._background(improve(), key)
 
     # -- tools ---------------------------------------------------------------------------------
 
@@ -421,30 +355,50 @@ class Host:
         outcome: Outcome,
     ) -> bytes:
         for attempt in (1, 2):
-            code, sha256, tier = await self._code(record)
-            spec = self._spec(code, sha256, tier, grants)
+            code = await self._code.get(record)
+            if code.tier is Tier.WINCH:
+                self._improve(record)
             try:
                 return await self._pool.call(
-                    spec, interface, function, arguments, grants.limits.timeout, outcome
+                    self._spec(code, grants),
+                    interface,
+                    function,
+                    arguments,
+                    grants.limits.timeout,
+                    outcome,
                 )
             except CodeUnusable as error:
                 if attempt == 2:
                     raise
                 log.warning("component %s is compiled again: %s", record.id, error)
-                code.unlink(missing_ok=True)
+                code.path.unlink(missing_ok=True)
         raise AssertionError("unreachable")
 
     @staticmethod
-    def _spec(code: Path, sha256: str, tier: Tier, grants: Grants) -> WorkerSpec:
+    def _spec(code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
-            code=str(code),
-            sha256=sha256,
-            tier=tier,
+            code=str(code.path),
+            sha256=code.sha256,
+            tier=code.tier,
             mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,
         )
+
+    def _improve(self, record: ComponentRecord) -> None:
+        """Have better code made in the background, in a host that stays."""
+        key = f"improve {record.digest}"
+        if not self._changed or any(task.get_name() == key for task in self._tasks):
+            return
+
+        async def improve() -> None:
+            try:
+                await self._code.improve(record)
+            except (WassetteError, OSError) as error:
+                log.warning("component %s keeps its first code: %s", record.id, error)
+
+        self._background(improve(), key)
 
     def _warm(self, component_id: str) -> None:
         """Have a worker ready before the first call, in a host that stays."""
@@ -454,7 +408,7 @@ class Host:
         async def warm() -> None:
             with contextlib.suppress(WassetteError):
                 record = await self.component(component_id)
-                self._pool.warm(self._spec(*await self._code(record), self.grants(component_id)))
+                self._pool.warm(self._spec(await self._code.get(record), self.grants(component_id)))
 
         self._background(warm(), f"warm {component_id}")
 
@@ -622,14 +576,6 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
         task.exception()
         raise asyncio.CancelledError
     return task.result()
-
-
-def _code_name(digest: str, tier: Tier) -> str:
-    return f"{digest}-{fingerprint()}-{tier}.cwasm"
-
-
-def _tier_of(name: str) -> Tier:
-    return Tier(name.removesuffix(".cwasm").rpartition("-")[2])
 
 
 def _access(words: list[str]) -> frozenset[Access]:

@@ -279,3 +279,15 @@ async def test_sees_what_another_process_changes(settings: Settings, tmp_path: P
         await other.unload("calc")
         await asyncio.wait_for(told.wait(), 20)
         assert ours.tools().all() == []
+
+
+async def test_code_of_other_bytes_is_not_kept(host: Host, tmp_path: Path) -> None:
+    """Attack: exchange the component's file just before it is compiled again."""
+    loaded = await host.load(str(wat.write(tmp_path, "calc")))
+    for path in paths().code.iterdir():
+        path.unlink()
+    evil = wat.component(wat.one_function("add"))
+    host.store.path("calc").write_bytes(evil)
+    with pytest.raises(ComponentChanged, match="changed while they were compiled"):
+        await host._code.get(loaded.record)
+    assert list(paths().code.iterdir()) == []

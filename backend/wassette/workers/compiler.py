@@ -29,6 +29,8 @@ class Compiled:
 
     examination: dict[str, Any]
     """`sandbox.examine.Examination` as JSON; shapes are checked by whoever keeps it."""
+    source_sha256: str
+    """Digest of the bytes that were compiled."""
     sha256: str
     """Digest of the compiled code that was written."""
 
@@ -77,6 +79,6 @@ class Compiler:
 def _read(body: bytes) -> Compiled:
     try:
         report = json.loads(body)
-        return Compiled(report, str(report["code"]["sha256"]))
+        return Compiled(report, str(report["source_sha256"]), str(report["sha256"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidComponent("made the compiler answer something that cannot be read") from None

@@ -116,7 +116,11 @@ def _compile(channel: Channel, header: Header) -> None:
         text = f"is too large or too deeply nested to compile ({type(error).__name__})"
         channel.send({"kind": "error", "error": "InvalidComponent", "message": text})
         return
-    report = {**found.to_json(), "code": {"sha256": hashlib.sha256(code).hexdigest()}}
+    report = {
+        **found.to_json(),
+        "source_sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": hashlib.sha256(code).hexdigest(),
+    }
     channel.send({"kind": "compiled"}, json.dumps(report).encode())
 
 
