@@ -10,7 +10,6 @@ import hashlib
 import platform
 from enum import StrEnum
 from functools import cache
-from importlib import metadata
 
 from .weave import shipped
 
@@ -32,6 +31,8 @@ def fingerprint() -> str:
 
     The guard's bytes, wasmtime's version, engine settings, and the machine.
     """
+    from importlib import metadata  # 10 ms, which listing components need not pay
+
     guard = shipped()
     parts = (
         hashlib.sha256(guard.guard + guard.host).hexdigest(),
