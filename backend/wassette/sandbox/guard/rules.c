@@ -247,11 +247,8 @@ static int compare(const Rule *a, const Rule *b) {
   return 0;
 }
 
-Verdict judge(Text path) {
+static Verdict decide(Text path) {
   Verdict verdict = {0, 0, -1, -1};
-  for (u32 i = 0; i < mount_count && !broken; i++)
-    if (mounts[i].uniform && is_under(path, mounts[i].path))
-      return (Verdict){mounts[i].access, 0, (int)i, -1};
   u8 denied = 0, below = 0;
   const Rule *best = 0;
   if (!broken) go_to_folder((Text){path.at, parent_size(path)});
@@ -283,6 +280,20 @@ Verdict judge(Text path) {
   // The root is there even if nothing is in it.
   verdict.visible = !verdict.access && (below || !path.size);
   return verdict;
+}
+
+Verdict judge(Text path) {
+  for (u32 i = 0; i < mount_count && !broken; i++)
+    if (mounts[i].uniform && is_under(path, mounts[i].path))
+      return (Verdict){mounts[i].access, 0, (int)i, -1};
+  // A name is mostly asked about several times in a row: listed, looked at, opened.
+  static struct { int known; u32 size; char path[MAX_PATH]; Verdict verdict; } last;
+  if (last.known && last.size == path.size && same(last.path, path.at, path.size)) return last.verdict;
+  last.verdict = decide(path);
+  last.known = path.size <= MAX_PATH;
+  last.size = path.size;
+  if (last.known) copy(last.path, path.at, path.size);
+  return last.verdict;
 }
 
 int alike(Text a, Text b) {
