@@ -69,7 +69,7 @@ export function prefix(component) {
 }
 
 /** The text of the WASI packages, each as a nested `package a:b@v { … }` of another text. */
-async function wasiPackages() {
+export async function wasiPackages() {
   const texts = WASI_PACKAGES.map(async (name) => {
     const file = path.join(jcoLib, 'wit', 'builtin', WASI_VERSION, `wasi-${name}`, 'package.wit');
     const text = await readFile(file, 'utf8');

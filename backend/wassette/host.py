@@ -381,6 +381,7 @@ class Host:
             sha256=code.sha256,
             tier=code.tier,
             mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
+            file_rules=_file_rules(grants),
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,
@@ -576,6 +577,15 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
         task.exception()
         raise asyncio.CancelledError
     return task.result()
+
+
+def _file_rules(grants: Grants) -> str:
+    """The grants of files as the guard reads them: each mount with all that is below it."""
+    rules = (
+        f"{'rw' if mount.writable else 'r'}tl {index} {mount.guest}\0"
+        for index, mount in enumerate(grants.mounts)
+    )
+    return "\0" + "".join(rules)
 
 
 def _access(words: list[str]) -> frozenset[Access]:

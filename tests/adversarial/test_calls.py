@@ -212,10 +212,13 @@ async def test_worker_has_no_secrets_in_its_memory(
 
 async def test_no_files_without_a_grant(host: Host, fixture_component: Component) -> None:
     await host.load(str(fixture_component("c-probe")))
-    for path in ("/etc/passwd", "/", ".", "/proc/self/environ", str(host.settings.component_dir)):
+    for path in ("/etc/passwd", "/etc", "/proc/self/environ", str(host.settings.component_dir)):
         for tool in ("read-file", "list-dir"):
             result = await call(host, tool, path=path)
             assert result.is_error, (tool, path)
+    for path in ("/", "."):
+        assert (await call(host, "read-file", path=path)).is_error
+        assert (await call(host, "list-dir", path=path)).value == {"ok": []}
 
 
 async def test_leaving_a_granted_directory(probe: Host, tmp_path: Path) -> None:

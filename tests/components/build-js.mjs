@@ -1,12 +1,12 @@
 // node tests/components/build-js.mjs [--disable FEATURE]... [--docs] FOLDER WORLD OUTPUT
 //
 // FOLDER has component.js and component.wit. With --docs the doc comments are added, as authors
-// do with tools made for it; componentize-js keeps none.
+// do with tools made for it; componentize-js keeps none. The WIT can import any interface of WASI.
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { componentize } from '@bytecodealliance/componentize-js';
-import { withDocs } from '../../scripts/componentize.mjs';
+import { wasiPackages, withDocs } from '../../scripts/componentize.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,11 +17,11 @@ const { values, positionals } = parseArgs({
 });
 const [folder, world, output] = positionals;
 const wit = path.resolve(folder, 'component.wit');
+const text = await readFile(wit, 'utf8');
 const { component } = await componentize({
   sourcePath: path.resolve(folder, 'component.js'),
-  witPath: wit,
+  witWorld: text + (await wasiPackages()),
   worldName: world,
   disableFeatures: values.disable,
 });
-const documented = () => readFile(wit, 'utf8').then((text) => withDocs(component, text, world));
-await writeFile(output, values.docs ? await documented() : component);
+await writeFile(output, values.docs ? withDocs(component, text, world) : component);

@@ -54,12 +54,15 @@ _JS_OFFLINE = ("--disable", "http", "--disable", "fetch-event")
 
 FIXTURES: Mapping[str, Recipe] = {
     "c-config-rc": _C,
+    "c-files": Recipe("c-with-libc"),
     "c-http": _C,
     "c-probe": Recipe("c-with-libc"),
     "c-sockets": _C,
     "js-config": Recipe("js", _JS_OFFLINE),
     "js-fetch": Recipe("js", ("--disable", "fetch-event")),
+    "js-files": Recipe("js", _JS_OFFLINE),
     "js-inventory": Recipe("js", (*_JS_OFFLINE, "--docs")),
+    "py-files": Recipe("python"),
     "py-notes": Recipe("python"),
     "resources": _C,
     "types-only": _C,

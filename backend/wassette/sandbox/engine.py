@@ -47,13 +47,9 @@ def linker(tier: Tier) -> Linker:
     made.add_wasip2()
     made.add_wasi_http()
     with made.root() as root, root.add_instance(GUARD_HOST) as instance:
-        hostfn.add_function(instance, "refused", _refused)
+        hostfn.add_function(instance, "refused", hostfn.CallContext.refused)
+        hostfn.add_function(instance, "file-rules", hostfn.CallContext.file_rules)
     return made
-
-
-def _refused(call: hostfn.CallContext | None, kind: str, target: str) -> None:
-    if call is not None:
-        call.refused(kind, target)
 
 
 def compile_component(woven: bytes, tier: Tier) -> Component:

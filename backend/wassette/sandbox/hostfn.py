@@ -7,7 +7,7 @@ CancelledError does just that, and it keeps the exception in a module global, wh
 thread's call finds it. Here every callback contains every exception and returns an error; the
 exception is kept on the `CallContext` of the call that is running on this thread.
 
-    with CallContext(listener) as context:
+    with CallContext(listener, file_rules) as context:
         context.watch(store, lambda: None)
         try:
             result = codec.call(func, store, arguments)
@@ -66,8 +66,9 @@ class CallContext:
     """What callbacks know of the call they are part of: the one that this thread is making while
     it is in the context's `with` block. A context serves one call."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, file_rules: str = "") -> None:
         self.listener = listener
+        self._file_rules = file_rules
         self.failure: BaseException | None = None
         """The first exception that a callback of this call raised."""
         self.stopped: str | None = None
@@ -96,6 +97,10 @@ class CallContext:
         """Tell the listener."""
         with self._reporting:
             self.listener.refused(kind, target)
+
+    def file_rules(self) -> str:
+        """What the call may use of files, as the guard reads it (guard/guard.wit)."""
+        return self._file_rules
 
     def watch(self, store: Store, check: Callable[[], str | None]) -> None:
         """Have `check` decide at every tick of the epoch (see `EpochCallback`) whether the call

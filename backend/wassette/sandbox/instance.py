@@ -58,14 +58,18 @@ class Limits:
     """Bytes of one linear memory."""
     cpu: float | None = None
     """Share of one core."""
-    memories: int = 16  # the guard's, the component's, and a few for composed components
+    memories: int = 16  # the guards', the component's, and a few for composed components
     tables: int = 64
     table_elements: int = 2_000_000
     instances: int = 256
 
 
 class Sandbox:
-    """A compiled component with the grants it runs under."""
+    """A compiled component with the grants it runs under.
+
+    `mounts`: (directory of the host, path in the guest, writable); the guest sees of them what
+    `file_rules` (guard/guard.wit) allow, which refer to them by their order. Empty rules: nothing.
+    """
 
     def __init__(
         self,
@@ -73,12 +77,14 @@ class Sandbox:
         tier: Tier,
         *,
         mounts: Sequence[tuple[str, str, bool]],
+        file_rules: str,
         environment: Sequence[tuple[str, str]],
         limits: Limits,
     ) -> None:
         self._component = component
         self._tier = tier
         self._mounts = mounts
+        self._file_rules = file_rules
         self._environment = list(environment)
         self._limits = limits
         self._exports = {
@@ -95,7 +101,7 @@ class Sandbox:
         """
         function = self._function(interface, name)
         parsed = _parse(arguments)
-        with hostfn.CallContext(listener) as context:
+        with hostfn.CallContext(listener, self._file_rules) as context:
             store = self._store(context)
             try:
                 result = self._run(store, function, parsed, context)

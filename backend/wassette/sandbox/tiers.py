@@ -29,13 +29,13 @@ ENGINE_SETTINGS = "epochs,no-threads,no-memory64"
 def fingerprint() -> str:
     """What compiled code depends on besides the component and the tier: 16 hex digits.
 
-    The guard's bytes, wasmtime's version, engine settings, and the machine.
+    The guards' bytes, wasmtime's version, engine settings, and the machine.
     """
     from importlib import metadata  # 10 ms, which listing components need not pay
 
     guard = shipped()
     parts = (
-        hashlib.sha256(guard.guard + guard.host).hexdigest(),
+        hashlib.sha256(b"".join(guard.guards) + guard.host).hexdigest(),
         metadata.version("wasmtime"),
         platform.system(),
         platform.machine(),

@@ -1,13 +1,13 @@
-"""The weave: one component made of the guard and somebody's component, in the binary.
+"""The weave: one component made of guards and somebody's component, in the binary.
 
     (component
       (import …)                        the native interfaces that either of them needs, in full,
                                         and the types and type-only interfaces of the component
-      (component $guard …)
-      (component $target …)             the component's bytes, untouched
+      (component $guard …)              for each guard that the component needs:
       (instance $g (instantiate $guard  with native interfaces))
       (alias the interfaces that $g exports)
-      (instance $t (instantiate $target with $g's interfaces where it has them, else native ones))
+      (component $target …)             the component's bytes, untouched
+      (instance $t (instantiate $target with guards' interfaces where they are, else native ones))
       (export "target" (instance $t)))
 
 Nothing of the component's own code has to be understood: because the native interfaces are imported
@@ -16,9 +16,9 @@ by subtyping, which wasmtime checks when it compiles the result. Only the *names
 are read, and the definitions of types that the component imports without any function (wasmtime's
 linker satisfies those by itself, but a composition has to pass them on).
 
-An interface that the guard exports never reaches a component in its native form. A component that
-imports none of them is woven without the guard: there is nothing to stand between, and an instance
-less makes every call faster.
+An interface that a guard exports never reaches a component in its native form. A guard none of
+whose interfaces a component imports is left out: there is nothing to stand between, and an instance
+less makes every call faster. docs/the-weave.md has a picture.
 
 All exports leave as one instance, so their types need not be known either.
 """
@@ -53,23 +53,26 @@ if TYPE_CHECKING:
 TARGET = "target"
 """Name of the instance that a woven component exports: the component's own exports are in it."""
 
+_SHIPPED = ("files", "http", "config")
 _GUARD_ONLY = "wassette:guard/host"
 _WASI_02 = re.compile(r"^(wasi:[a-z0-9-]+/[a-z0-9-]+)@0\.2\.\d+$")
 
 
 @dataclass(frozen=True)
 class Guard:
-    """The built guard, and a component prefix that imports every native interface."""
+    """The built guards, and a component prefix that imports every native interface."""
 
-    guard: bytes
+    guards: tuple[bytes, ...]
+    """None imports what another exports, and no two export the same."""
     host: bytes
 
 
 @cache
 def shipped() -> Guard:
-    """The guard in this package."""
+    """The guards in this package."""
     folder = resources.files(__package__) / "guard"
-    return Guard((folder / "guard.wasm").read_bytes(), (folder / "host.wasm").read_bytes())
+    files = [(folder / f"{name}.wasm").read_bytes() for name in _SHIPPED]
+    return Guard(tuple(files), (folder / "host.wasm").read_bytes())
 
 
 def weave(target: bytes, guard: Guard | None = None) -> bytes:
@@ -180,7 +183,7 @@ class _Importer:
 class _Weave:
     def __init__(self, data: bytes, guard: Guard) -> None:
         self._target = binary.outline(data)
-        self._guard = binary.outline(guard.guard)
+        self._guards = [binary.outline(one) for one in guard.guards]
         if not self._target.has_code:
             raise InvalidComponent(
                 "has no code: it is a WIT package (interface definitions), not a component to run"
@@ -191,16 +194,17 @@ class _Weave:
         self._natives = {_base(one.name): one for one in self._host.source.imports}
         self._instances: dict[str, int] = {}  # native interfaces imported so far, by base name
         self._passed: dict[str, int] = {}  # type-only interfaces of the component, by name
-        self._woven: dict[str, int] = {}  # the guard's interfaces, by name
+        self._woven: dict[str, int] = {}  # the guards' interfaces, by name
+        self._components = 0  # in the output
 
     def binary(self) -> bytes:
         self._refuse_unprovided()
         arguments = {one.name: self._import(one) for one in self._target.imports}
-        if any(self._guarded(one.name) for one in self._target.imports):
-            self._add_guard()
-        self._out.parts.append(binary.section(Section.COMPONENT, self._target.data))
+        for guard in self._guards:
+            if any(_has(guard, one.name) for one in self._target.imports):
+                self._add(guard)
         target = self._instantiate(
-            1 if self._woven else 0,
+            self._target,
             [self._argument(one, arguments[one.name]) for one in self._target.imports],
         )
         export = b"\0" + binary.text(TARGET) + bytes([Sort.INSTANCE]) + binary.u32(target) + b"\0"
@@ -228,8 +232,8 @@ class _Weave:
         return self._guarded(name) or (match is not None and match[1] in self._natives)
 
     def _guarded(self, name: str) -> bool:
-        """Whether the guard has this interface, so that the component gets it from nowhere else."""
-        return any(_same(export, name) for export, _ in self._guard.exports)
+        """Whether a guard has this interface, so that the component gets it from nowhere else."""
+        return any(_has(guard, name) for guard in self._guards)
 
     def _only_types(self, one: Import) -> bool:
         """Whether an interface holds nothing but types, so that there is nothing to provide."""
@@ -256,7 +260,7 @@ class _Weave:
     # -- importing -------------------------------------------------------------------------------
 
     def _import(self, one: Import) -> int | None:
-        """Have the output import what the component does; None for what the guard gives."""
+        """Have the output import what the component does; None for what a guard gives."""
         if one.sort == Sort.TYPE:
             return self._own.named_type(one)
         if self._guarded(one.name):
@@ -277,18 +281,22 @@ class _Weave:
         """The instance that a type of the component's imports comes from."""
         if name in self._passed:
             return self._passed[name]
+        if self._guarded(name):
+            # A guard's resources are not the native ones, and types cannot come from a guard: it
+            # is instantiated after everything is imported. No interface of WASI 0.2 needs it.
+            raise InvalidComponent(f"uses types of {name} in another interface that it imports")
         if self._provided(name) and _base(name) in self._natives:
             return self._native(name)
         raise InvalidComponent(f"uses types of {name} before it imports it")
 
     # -- putting it together ---------------------------------------------------------------------
 
-    def _add_guard(self) -> None:
-        needs = [(one.name, self._native(one.name)) for one in self._guard.imports]
-        self._out.parts.append(binary.section(Section.COMPONENT, self._guard.data))
-        guard = self._instantiate(0, [_argument(name, Sort.INSTANCE, i) for name, i in needs])
-        for name, _ in self._guard.exports:
-            alias = bytes([Sort.INSTANCE, 0]) + binary.u32(guard) + binary.text(name)
+    def _add(self, guard: Outline) -> None:
+        needs = [(one.name, self._native(one.name)) for one in guard.imports]
+        arguments = [_argument(name, Sort.INSTANCE, index) for name, index in needs]
+        instance = self._instantiate(guard, arguments)
+        for name, _ in guard.exports:
+            alias = bytes([Sort.INSTANCE, 0]) + binary.u32(instance) + binary.text(name)
             self._woven[name] = self._out.add_instance(Section.ALIAS, alias)
 
     def _argument(self, one: Import, index: int | None) -> bytes:
@@ -296,13 +304,19 @@ class _Weave:
             index = next(i for name, i in self._woven.items() if _same(name, one.name))
         return _argument(one.name, one.sort, index)
 
-    def _instantiate(self, component: int, arguments: list[bytes]) -> int:
-        body = b"\0" + binary.u32(component) + binary.vector(arguments)
+    def _instantiate(self, component: Outline, arguments: list[bytes]) -> int:
+        self._out.parts.append(binary.section(Section.COMPONENT, component.data))
+        body = b"\0" + binary.u32(self._components) + binary.vector(arguments)
+        self._components += 1
         return self._out.add_instance(Section.INSTANCE, body)
 
 
 def _argument(name: str, sort: Sort, index: int) -> bytes:
     return binary.text(name) + bytes([sort]) + binary.u32(index)
+
+
+def _has(guard: Outline, name: str) -> bool:
+    return any(_same(export, name) for export, _ in guard.exports)
 
 
 def _base(name: str) -> str:

@@ -41,6 +41,8 @@ class WorkerSpec:
     tier: str
     mounts: tuple[tuple[str, str, bool], ...] = ()
     """(directory of the host, path in the guest, writable)."""
+    file_rules: str = ""
+    """What of the mounts may be used, for the guard (sandbox/guard/guard.wit); empty: nothing."""
     environment: tuple[tuple[str, str], ...] = ()
     memory: int = 512 * 1024 * 1024
     """Bytes."""
@@ -172,7 +174,8 @@ class Pool:
         try:
             worker = await WorkerProcess.start(self._launcher)
             request = spec.load_request()
-            reply, _ = await worker.request(request, protocol.environment(spec.environment))
+            granted = protocol.grants(spec.environment, spec.file_rules)
+            reply, _ = await worker.request(request, granted)
             if reply["kind"] != "ready":
                 raise CodeUnusable(visible(str(reply.get("message")), 1000))
         except BaseException:

@@ -4,7 +4,7 @@ A frame is a header (a JSON object with at least `kind`) and a body (bytes, neve
 
     u32 header size | u32 body size | header | body        (little-endian)
 
-    host → worker   load    {version, code, sha256, tier, mounts, memory, cpu}   body: variables
+    host → worker   load    {version, code, sha256, tier, mounts, memory, cpu}   body: grants, JSON
                     call    {call, interface, function}            body: arguments, JSON
                     cancel  {call, reason}
                     compile {version, source, output, tier}
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import socket
 
-VERSION = 1
+VERSION = 2
 MAX_HEADER = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 _SIZES = struct.Struct("<II")
@@ -68,9 +68,10 @@ def parse_header(data: bytes | bytearray) -> Header:
     return header
 
 
-def environment(variables: tuple[tuple[str, str], ...]) -> bytes:
-    """The body of a load request: the variables that the component was granted."""
-    return json.dumps(variables, separators=(",", ":")).encode()
+def grants(environment: tuple[tuple[str, str], ...], file_rules: str) -> bytes:
+    """The body of a load request: what the component was granted, of any size."""
+    granted = {"environment": environment, "file_rules": file_rules}
+    return json.dumps(granted, separators=(",", ":")).encode()
 
 
 class Channel:

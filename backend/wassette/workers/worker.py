@@ -129,6 +129,7 @@ def _compile(channel: Channel, header: Header) -> None:
 
 def _serve(channel: Channel, header: Header, body: bytes) -> None:
     memory = int(header["memory"])
+    granted = json.loads(body)
     try:
         # Our own file, its digest checked; loaded before confinement closes the way to it.
         component = engine.load(Path(header["code"]), header["sha256"], Tier(header["tier"]))
@@ -137,7 +138,8 @@ def _serve(channel: Channel, header: Header, body: bytes) -> None:
             component,
             Tier(header["tier"]),
             mounts=[(host, guest, writable) for host, guest, writable in header["mounts"]],
-            environment=[(key, value) for key, value in json.loads(body)],
+            file_rules=granted["file_rules"],
+            environment=[(key, value) for key, value in granted["environment"]],
             limits=instance.Limits(memory, header["cpu"]),
         )
     except WassetteError as error:
