@@ -489,8 +489,7 @@ class Host:
         kinds = _access(access)
 
         def grant(document: PolicyDocument) -> bool:
-            held = {k for r in document.policy.storage_allow if r.uri == uri for k in r.access}
-            check_enforceable_storage(uri, kinds | held, self._protected())
+            check_enforceable_storage(uri, self._protected())
             return document.grant_storage(uri, kinds)
 
         await self._edit(component_id, grant)
