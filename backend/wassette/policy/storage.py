@@ -160,6 +160,29 @@ def check_enforceable_storage(uri: str, protected: Sequence[Path]) -> None:
         raise PolicyError(f"storage '{visible(uri)}' cannot be looked at: {error}") from None
 
 
+def check_bindable(directory: Path, protected: Sequence[Path]) -> Path:
+    """The canonical path of a directory that a named root is to be bound to.
+
+    Raises `NotEnforceable` if it is not one, or is one of Wassette's or the kernel's.
+    """
+    try:
+        if not directory.is_absolute():
+            raise NotEnforceable("its path is not absolute")
+        place = places.find_directory(str(directory))
+        _check_reachable(place.path, protected, places.Mounts())
+    except NotEnforceable as error:
+        raise NotEnforceable(f"'{visible(str(directory), 1000)}': {error}") from None
+    return Path(place.path)
+
+
+def written_pattern(rule: StorageRule) -> Pattern | None:
+    """What a rule covers by its text, in the component's name space; None if it is not one."""
+    try:
+        return _asked(rule, "").pattern
+    except PolicyError:
+        return None
+
+
 class _Resolver:
     def __init__(
         self,
