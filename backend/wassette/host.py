@@ -35,12 +35,18 @@ from .paths import paths
 from .policy import (
     Access,
     Grants,
+    Policy,
     PolicyDocument,
     PolicyStatus,
     PolicyStore,
+    Storage,
+    Verdict,
+    check_bindable,
     check_enforceable_storage,
     resolve,
+    resolve_storage,
 )
+from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
 from .toolset import Tool, Toolset
 from .workers.compiler import Compiler
@@ -137,6 +143,7 @@ class PolicyView:
     document: Mapping[str, Any] | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
+    roots: Mapping[str, Path] = field(default_factory=dict)
 
 
 Progress = Callable[[str, float | None], None]
@@ -381,7 +388,7 @@ class Host:
             sha256=code.sha256,
             tier=code.tier,
             mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
-            file_rules=_file_rules(grants),
+            file_rules=grants.file_rules,
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,
@@ -420,32 +427,97 @@ class Host:
         state = self.policies.read(component_id)
         if state.error is not None:
             log.warning("component %s runs without permissions: %s", component_id, state.error)
-        return resolve(
+        bound, notes = self._bound(component_id)
+        grants = resolve(
             state.policy,
             environment=self.settings.environment,
             private_root=self._roots / component_id,
             protected=self._protected(),
+            bound=bound,
         )
+        return replace(grants, notes=(*grants.notes, *notes)) if notes else grants
+
+    def explain(
+        self,
+        component_id: str,
+        kind: Kind,
+        target: str,
+        *,
+        access: Access = Access.READ,
+        method: str = "GET",
+    ) -> Verdict:
+        """What would be decided for a component now, and why; see `policy.verdict.explain`.
+
+        Raises `ComponentNotFound`, and `PolicyError` for a target that is not one of its kind.
+        """
+        self._check_known(component_id)
+        state = self.policies.read(component_id)
+        if state.error is not None:
+            return Verdict(
+                False, f"the policy cannot be read, so nothing is allowed: {state.error}"
+            )
+        storage = Storage()
+        if kind is Kind.STORAGE and state.policy is not None:
+            storage = self._storage(component_id, state.policy)
+        situation = Situation(storage, self.settings.environment)
+        return explain(state.policy, kind, target, situation, access=access, method=method)
+
+    def _storage(self, component_id: str, policy: Policy) -> Storage:
+        return resolve_storage(
+            policy.storage_allow,
+            policy.storage_deny,
+            private_root=self._roots / component_id,
+            protected=self._protected(),
+            bound=self._bound(component_id)[0],
+        )
+
+    def _bound(self, component_id: str) -> tuple[dict[str, Path], tuple[str, ...]]:
+        try:
+            return self.policies.roots(component_id), ()
+        except PolicyError as error:
+            return {}, (f"no named root is bound: {error}",)
+
+    async def bind_root(self, component_id: str, name: str, directory: Path) -> Path:
+        """Have a named root be a directory, in place of the component's private one.
+
+        Returns its canonical path. Raises `ComponentNotFound`, `PolicyError`. Only for people:
+        it gives what the rules for `fs://name/…` are about.
+        """
+        self._check_known(component_id)
+
+        def bind() -> Path:
+            path = check_bindable(directory, self._protected())
+            self.policies.bind(component_id, name, path)
+            return path
+
+        return await asyncio.to_thread(bind)
+
+    async def unbind_root(self, component_id: str, name: str) -> bool:
+        """Have a named root be the component's private directory again; whether it was not."""
+        self._check_known(component_id)
+        return await asyncio.to_thread(self.policies.bind, component_id, name, None)
 
     def policy(self, component_id: str) -> PolicyView:
         """A component's policy. Raises `ComponentNotFound`."""
         self._check_known(component_id)
         state = self.policies.read(component_id)
         path = self.policies.path(component_id)
+        roots, _ = self._bound(component_id)
         if state.status is not PolicyStatus.LOADED:
             error = str(state.error) if state.error else None
-            return PolicyView(component_id, state.status, path, error=error)
+            return PolicyView(component_id, state.status, path, error=error, roots=roots)
         document = PolicyDocument.from_text(path.read_text(encoding="utf-8"), str(path))
         notes = self.grants(component_id).notes
-        return PolicyView(component_id, state.status, path, document.to_plain(), notes=notes)
+        return PolicyView(
+            component_id, state.status, path, document.to_plain(), notes=notes, roots=roots
+        )
 
     async def grant_storage(self, component_id: str, uri: str, access: list[str]) -> None:
         """Raises `PolicyError`; `NotEnforceable` for what would have to be widened."""
         kinds = _access(access)
 
         def grant(document: PolicyDocument) -> bool:
-            held = {k for r in document.policy.storage_allow if r.uri == uri for k in r.access}
-            check_enforceable_storage(uri, kinds | held, self._protected())
+            check_enforceable_storage(uri, self._protected())
             return document.grant_storage(uri, kinds)
 
         await self._edit(component_id, grant)
@@ -577,15 +649,6 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
         task.exception()
         raise asyncio.CancelledError
     return task.result()
-
-
-def _file_rules(grants: Grants) -> str:
-    """The grants of files as the guard reads them: each mount with all that is below it."""
-    rules = (
-        f"{'rw' if mount.writable else 'r'}tl {index} {mount.guest}\0"
-        for index, mount in enumerate(grants.mounts)
-    )
-    return "\0" + "".join(rules)
 
 
 def _access(words: list[str]) -> frozenset[Access]:

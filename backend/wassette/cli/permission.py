@@ -45,6 +45,7 @@ _component_id = click.argument("component_id", metavar="ID")
     epilog=examples(
         "wassette permission grant storage my-tool fs:///home/me/notes --access read",
         "wassette permission grant storage my-tool fs:///home/me/notes --access read,write",
+        "wassette permission grant storage my-tool 'fs:///home/me/**/*.md' --access read",
     ),
 )
 @_component_id
@@ -57,10 +58,11 @@ _component_id = click.argument("component_id", metavar="ID")
     help="read, write or both, with a comma between them; can be repeated.",
 )
 def grant_storage(component_id: str, uri: str, access: tuple[str, ...]) -> None:
-    """Let a component read or write a directory: fs:// and its path.
+    """Let a component read or write a directory, a file, or what a pattern matches.
 
-    Without a slash at the beginning of the path (fs://workspace) it is a directory of the
-    component's own.
+    URI is fs:// and a path: fs:///home/me/notes with everything below, fs:///home/me/notes/* its
+    children only, fs:///home/me/**/*.md matching files. Without a slash at the beginning of the
+    path (fs://workspace) it is a directory of the component's own; see `wassette policy bind`.
     """
     kinds = [word.strip() for text in access for word in text.split(",") if word.strip()]
     wanted = ",".join(visible(kind, 40) for kind in kinds)
@@ -157,7 +159,7 @@ def _explained(what: str) -> Iterator[None]:
 @_component_id
 @click.argument("uri")
 def revoke_storage(component_id: str, uri: str) -> None:
-    """Take all access to a directory back."""
+    """Take all access to a directory, a file or a pattern back."""
     _revoke(component_id, "storage", uri, lambda host: host.revoke_storage(component_id, uri))
     show(
         {

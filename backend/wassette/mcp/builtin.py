@@ -46,7 +46,10 @@ def _details(**properties: Mapping[str, Any]) -> dict[str, Any]:
     return {**_object(**properties), "additionalProperties": False}
 
 
-_URI = {"type": "string", "description": "fs:// and the path, e.g. fs:///home/me/notes"}
+_URI = {
+    "type": "string",
+    "description": "fs:// and the path, e.g. fs:///home/me/notes or fs:///home/me/**/*.md",
+}
 _ACCESS = {"type": "array", "items": {"type": "string", "enum": ["read", "write"]}}
 _HOST = {"type": "string", "description": "The host, e.g. api.example.com or localhost:8080"}
 _KEY = {"type": "string", "description": "The name of the environment variable"}
@@ -148,7 +151,8 @@ class Builtins:
         view = self.host.policy(a["component_id"])
         if view.error is not None:
             raise PolicyError(f"{view.error}. The component runs without permissions until then.")
-        return text_result(policy_found(view.component_id, view.path, view.document, view.notes))
+        found = policy_found(view.component_id, view.path, view.document, view.notes, view.roots)
+        return text_result(found)
 
     async def grant_storage(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
         component_id, details = a["component_id"], a["details"]
@@ -290,7 +294,8 @@ _BUILTINS: dict[str, Builtin] = {
         ),
         _define(
             "grant-storage-permission",
-            f"Lets a component read or write a directory. {_ASKS}",
+            "Lets a component read or write a directory, a file, or what a pattern matches. "
+            f"{_ASKS}",
             _object(component_id=_COMPONENT_ID, details=_details(uri=_URI, access=_ACCESS)),
             Builtins.grant_storage,
         ),

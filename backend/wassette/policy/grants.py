@@ -36,6 +36,8 @@ class Grants:
     """All that a component may reach. `notes` say, for people, what was left out and why."""
 
     mounts: tuple[Mount, ...] = ()
+    file_rules: str = "\0"
+    """What of the mounts the component sees, in the guard's form (`FileRules.encode`)."""
     environment: tuple[tuple[str, str], ...] = ()
     limits: ResolvedLimits = ResolvedLimits()
     notes: tuple[str, ...] = ()
@@ -47,20 +49,22 @@ def resolve(
     environment: Mapping[str, str],
     private_root: Path,
     protected: Sequence[Path],
+    bound: Mapping[str, Path] | None = None,
 ) -> Grants:
     """Evaluates `policy` against the disk and `environment` as they are now.
 
     `environment` is all that could be given, `private_root` this component's directory for
-    named roots, `protected` the places that no component may touch. Raises nothing: a rule that
-    cannot be applied becomes a note.
+    named roots, `bound` the named roots that are other directories, `protected` the places that
+    no component may touch. Raises nothing: a rule that cannot be applied becomes a note.
     """
     if policy is None:
         return Grants()
-    mounts, storage_notes = resolve_storage(
+    storage = resolve_storage(
         policy.storage_allow,
         policy.storage_deny,
         private_root=private_root,
         protected=protected,
+        bound=bound,
     )
     variables, environment_notes = _environment(policy.environment_allow, environment)
     network_notes = tuple(
@@ -69,10 +73,11 @@ def resolve(
         for rule in policy.network_allow
     )
     return Grants(
-        mounts=mounts,
+        mounts=storage.mounts,
+        file_rules=storage.rules.encode(),
         environment=variables,
         limits=_limits(policy.limits),
-        notes=(*storage_notes, *environment_notes, *network_notes),
+        notes=(*storage.notes, *environment_notes, *network_notes),
     )
 
 

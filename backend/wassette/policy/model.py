@@ -59,3 +59,13 @@ class Policy:
     network_deny: tuple[NetworkRule, ...] = ()
     environment_allow: tuple[EnvironmentRule, ...] = ()
     limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision. `reason` is for people; `rule` the place of the deciding rule, if there is one
+    (`storage.allow[2] (fs:///a/**)`)."""
+
+    allowed: bool
+    reason: str
+    rule: str | None = None

@@ -3,46 +3,83 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wassette.errors import NotEnforceable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
 # What Linux allows in one path.
 _MAX_LINKS = 40
 
 
+# File systems that show the kernel, the processes and the hardware: what is a file there can be
+# another program's memory, or a disk.
+_KERNEL_TYPES = re.compile(
+    "proc|sysfs|devtmpfs|devpts|cgroup2?|debugfs|tracefs|securityfs|bpf|configfs|fusectl|mqueue"
+    "|pstore|efivarfs|binfmt_misc"
+)
+_KERNEL_PLACES = ("/proc", "/sys", "/dev")
+_MOUNT_TABLE = "/proc/self/mountinfo"
+
+
+class What(Enum):
+    """What is at a path."""
+
+    DIRECTORY = auto()
+    FILE = auto()
+    OTHER = auto()
+    MISSING = auto()
+
+
 @dataclass(frozen=True)
 class Place:
-    """`path` without symbolic links, and the real path of every link on the way to it."""
+    """`path` without symbolic links, and the real path of every link on the way to it.
+
+    What is missing has its path as far as it was found, and `what` says so.
+    """
 
     path: str
     links: tuple[str, ...] = ()
+    what: What = What.DIRECTORY
 
 
-def find_directory(written: str) -> Place:
-    """Follows an absolute path to a directory. Raises `NotEnforceable` with the reason."""
+def find(written: str) -> Place:
+    """Follows an absolute path. Raises `NotEnforceable` if it cannot be followed."""
     try:
         place = _follow(written)
         mode = os.lstat(place.path).st_mode
     except FileNotFoundError:
-        raise NotEnforceable("it does not exist; make the directory first") from None
+        return Place(written, (), What.MISSING)
     except NotADirectoryError:
         raise NotEnforceable("a part of its path is not a directory") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise NotEnforceable(f"it cannot be reached ({reason})") from None
-    if not stat.S_ISDIR(mode):
-        raise NotEnforceable(
-            "it is a single file, which is not enforceable yet; "
-            "allow its directory, or move it to a directory of its own"
-        )
+    if stat.S_ISDIR(mode):
+        return place
+    return replace(place, what=What.FILE if stat.S_ISREG(mode) else What.OTHER)
+
+
+def find_directory(written: str) -> Place:
+    """Follows an absolute path to a directory. Raises `NotEnforceable` with the reason."""
+    place = find(written)
+    if place.what is What.MISSING:
+        raise NotEnforceable("it does not exist; make the directory first")
+    if place.what is not What.DIRECTORY:
+        raise NotEnforceable("it is not a directory")
     return place
+
+
+def exists(path: str) -> bool:
+    """Whether there is anything, if only a link that leads nowhere."""
+    return os.path.lexists(path)
 
 
 def real(path: str) -> str:
@@ -62,20 +99,87 @@ def within(path: str, directory: str) -> bool:
     return _named_within(path, directory) or _holds(directory, path)
 
 
-def overlaps(path: str, other: str) -> bool:
-    """Whether one of two paths contains the other, links followed."""
-    path, other = real(path), real(other)
-    return within(path, other) or within(other, path)
+def relation(path: str, directory: str) -> tuple[str, ...] | None:
+    """The names that lead from the canonical `directory` down to `path`; None if it is not in it.
+
+    As `within`: by name, or by what is the same directory.
+    """
+    if _named_within(path, directory):
+        return Path(path).parts[len(Path(directory).parts) :]
+    identity = _identity(directory)
+    if identity is None:
+        return None
+    here = Path(path)
+    for place in (here, *here.parents):
+        if _identity(str(place)) == identity:
+            return here.relative_to(place).parts
+    return None
 
 
-def touches(path: str, other: str) -> bool:
-    """As `overlaps`, for the paths as they are written."""
-    return _named_within(path, other) or _named_within(other, path)
+@dataclass(frozen=True)
+class _Mounted:
+    """A line of the mount table: `root` within the file system `device` is at `point`."""
+
+    device: str
+    root: str
+    point: str
+    type: str
 
 
-def overlapping(path: str, others: Sequence[Path]) -> Path | None:
-    """The first of `others` that overlaps `path`."""
-    return next((other for other in others if overlaps(path, str(other))), None)
+class Mounts:
+    """The system's mount table, as far as there is one: directories with more than one name."""
+
+    def __init__(self, text: str | None = None) -> None:
+        self._mounted = list(_parse_mounts(_read_mounts() if text is None else text))
+
+    def names(self, path: str) -> list[str]:
+        """The canonical path and all others of the same directory, or of parts of it."""
+        found = [path]
+        home = max(
+            (one for one in self._mounted if _named_within(path, one.point)),
+            key=lambda one: len(one.point),
+            default=None,
+        )
+        if home is None:
+            return found
+        place = _join(home.root, path[len(home.point) :])
+        for other in self._mounted:
+            if other.device != home.device or other is home:
+                continue
+            if _named_within(place, other.root):
+                found.append(_join(other.point, place[len(other.root) :]))
+            elif _named_within(other.root, place):
+                found.append(other.point)
+        return list(dict.fromkeys(found))
+
+    def kernel(self) -> list[str]:
+        """Where the kernel's own file systems are."""
+        mounted = [one.point for one in self._mounted if _KERNEL_TYPES.fullmatch(one.type)]
+        return list(dict.fromkeys((*_KERNEL_PLACES, *mounted)))
+
+
+def _read_mounts() -> str:
+    try:
+        with open(_MOUNT_TABLE, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""  # not Linux
+
+
+def _parse_mounts(text: str) -> Iterator[_Mounted]:
+    """`36 35 98:0 /root /point options [fields] - type source options`, with octal escapes."""
+    for line in text.splitlines():
+        fields = line.split(" ")
+        if "-" in fields[6:] and len(fields) > fields.index("-", 6) + 1:
+            root, point = (_OCTAL.sub(lambda m: chr(int(m[1], 8)), one) for one in fields[3:5])
+            yield _Mounted(fields[2], root, point, fields[fields.index("-", 6) + 1])
+
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def _join(directory: str, rest: str) -> str:
+    return (directory.rstrip("/") + "/" + rest.strip("/")).rstrip("/") or "/"
 
 
 def _named_within(path: str, directory: str) -> bool:

@@ -1,30 +1,54 @@
-"""Storage rules → the directories that a component gets.
+"""Storage rules → the directories that are opened for a component, and the rules about them.
 
-This version hands directories to the sandbox's own filesystem, which knows a directory, read-only
-or writable, and nothing finer. So a rule that says less than that is not applied, with a note;
-it is never widened to the nearest thing that could be applied.
+A *mount* is a directory of the system at a path of the component's name space; the guard decides
+by `FileRules` what of it the component sees. The path is the one that was written, also where
+links lead elsewhere. Each allow rule is served by the deepest directory that surely holds
+everything it can match: the directory itself, the parent of a single file, the part of a pattern
+before its first wildcard. A mount is read-only unless a rule that it serves writes.
 
 What is watched here, and the attack that it prevents:
 
-- *Deny rules.* One that touches an allowed directory cannot be carved out of it.
-- *Protected places.* A component that can write its own policy grants itself the rest.
+- *Wassette's own files.* A component that can write its own policy grants itself the rest. A grant
+  inside them is refused; in one above them they are denied, under every name that they have there.
+- *The kernel's files.* `/proc/self/root` is another way to everything; the same.
 - *Links.* A link in a directory that the component can write leads wherever it wants: from
-  `/a` writable, and `/b/data` → `/a/x`, it could put a link to `/home` at `/a/x`.
-- *Write-only.* A preopened directory can always be listed.
+  `/a` writable, and `/b/data` → `/a/x`, it could put a link to `/home` at `/a/x`. Where a mount is
+  must not be in the component's own hands.
+- *Deny rules* are about directories, whatever their name: `/a/b` is denied in `/link-to-a`, too.
+- *Files that are links.* Their target is another file, which nobody has allowed.
+
+Nothing is ever widened: what cannot be said in the guard's rules is left out, with a note.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wassette.errors import NotEnforceable, PolicyError, visible
 from wassette.policy import places, rules
+from wassette.policy.combine import Allowed, combine
+from wassette.policy.files import MAX_PATH, MAX_SEGMENTS, FileRule, FileRules, Kind
 from wassette.policy.model import Access, StorageRule
+from wassette.policy.patterns import ANY_DEPTH, Pattern, is_wild, join, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class _Missing(NotEnforceable):
+    """It is not there now; another rule may hold it all the same."""
+
+
+OWN_FILES = "Wassette's own files"
+KERNEL_FILES = "the kernel's files"
+_BOTH = frozenset(Access)
+_MAX_RULES = 1000
+# What has an extension is taken for a file when it is not there yet.
+_FILE_NAME = re.compile(r".+\.[A-Za-z0-9_-]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -37,28 +61,70 @@ class Mount:
 
 
 @dataclass(frozen=True)
-class _Directory:
-    """A directory rule; its segments, without empty ones and `.`."""
+class Storage:
+    """All that a component may reach of the file system. A rule's `preopen` is a mount's index."""
 
-    uri: str
-    named: bool
-    segments: tuple[str, ...]
-    access: frozenset[Access]
-
-    @property
-    def guest(self) -> str:
-        return "/" + "/".join(self.segments)
-
-    def holds(self, other: _Directory) -> bool:
-        depth = len(self.segments)
-        return self.named == other.named and other.segments[:depth] == self.segments
+    mounts: tuple[Mount, ...] = ()
+    rules: FileRules = field(default_factory=FileRules)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    rule: _Directory
-    mount: Mount
+class _Asked:
+    """A rule as written: its segments without empty ones, `.` and a last `**`.
+
+    `root`: the name of a named root, which is the first segment. `directory`: written with a
+    slash or `/**` at its end, so that it cannot be a file.
+    """
+
+    uri: str
+    source: str
+    root: str | None
+    segments: tuple[str, ...]
+    directory: bool
+    access: frozenset[Access]
+
+    @property
+    def wild(self) -> bool:
+        return any(map(is_wild, self.segments))
+
+    @property
+    def pattern(self) -> Pattern:
+        """What it covers if it is a directory, or whatever it matches if it is a pattern."""
+        # The whole file system has no segment that a rule could be about.
+        segments = self.segments or (ANY_DEPTH,)
+        return Pattern(segments, tree=self.directory or not self.wild)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the directory is that serves a rule: `guest` in the component's name space."""
+
+    asked: _Asked
+    guest: tuple[str, ...]
+    host: str
     links: tuple[str, ...]
+    pattern: Pattern
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A mount in the making."""
+
+    guest: tuple[str, ...]
+    host: str
+    links: tuple[str, ...]
+    named: bool
+    writable: bool = False
+
+    def holds(self, other: _Opened) -> bool:
+        """Whether `other` is the very directory that is at its path in this one."""
+        depth = len(self.guest)
+        return (
+            other.guest[:depth] == self.guest
+            and set(other.links) <= set(self.links)
+            and places.relation(other.host, self.host) == other.guest[depth:]
+        )
 
 
 def resolve_storage(
@@ -67,186 +133,496 @@ def resolve_storage(
     *,
     private_root: Path,
     protected: Sequence[Path],
-) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
-    """The mounts, ordered by guest path, and a note for each rule that is not applied.
+    bound: Mapping[str, Path] | None = None,
+    platform: str = sys.platform,
+) -> Storage:
+    """Evaluates the rules against the disk as it is now. Raises nothing.
 
-    Makes the private directories of named roots (mode 0700) that are not there yet.
+    `bound`: the directories that named roots are bound to; others are private directories in
+    `private_root`, which are made (mode 0700) if they are not there yet. `platform` is
+    `sys.platform` but for tests.
     """
-    directories, notes = _directories(allow)
-    candidates: list[_Candidate] = []
-    # From the top down: what lies in an applied directory, with no more access, is in it already.
-    for rule in sorted(directories, key=lambda one: len(one.segments)):
-        if any(above.rule.holds(rule) and above.rule.access == rule.access for above in candidates):
-            continue
-        try:
-            _check_access(rule.access)
-            place = _find(rule, private_root, protected)
-            _check_deny(rule, place.path, deny, private_root)
-        except NotEnforceable as error:
-            notes.append(_note(rule.uri, error))
-        else:
-            mount = Mount(place.path, rule.guest, Access.WRITE in rule.access)
-            candidates.append(_Candidate(rule, mount, place.links))
-    mounts: dict[str, Mount] = {}
-    for candidate in sorted(candidates, key=lambda c: (c.mount.guest, c.rule.named)):
-        try:
-            _check_others(candidate, candidates)
-            if candidate.mount.guest in mounts:
-                raise NotEnforceable("another rule has the same path; rename this root")
-        except NotEnforceable as error:
-            notes.append(_note(candidate.rule.uri, error))
-        else:
-            mounts[candidate.mount.guest] = candidate.mount
-    return tuple(mounts.values()), tuple(notes)
+    return _Resolver(private_root, protected, bound or {}, platform).resolve(allow, deny)
 
 
-def check_enforceable_storage(
-    uri: str, access: Iterable[Access], protected: Sequence[Path]
-) -> None:
+def check_enforceable_storage(uri: str, protected: Sequence[Path]) -> None:
     """Raises `NotEnforceable` for a rule that could not be applied, however the disk changes.
 
-    For what a person is about to grant; `access` is all that the uri will have. A directory that
-    is missing today is no reason. `PolicyError` if the uri is not one.
+    For what a person is about to grant. `PolicyError` if the uri is not one.
     """
-    rules.check_storage_uri(uri)
     try:
-        rule = _directory(uri, frozenset(access))
-        _check_access(rule.access)
-        if not rule.named:
-            if Path(rule.guest).exists() and not Path(rule.guest).is_dir():
-                places.find_directory(rule.guest)
-            _check_protected(rule.guest, protected)
+        asked = _asked(StorageRule(uri, _BOTH), "")
+        if asked.root is None:
+            _check_reachable(join(_fixed(asked.segments)), protected, places.Mounts())
     except NotEnforceable as error:
         raise NotEnforceable(f"storage '{visible(uri)}': {error}") from None
     except (OSError, ValueError) as error:
         raise PolicyError(f"storage '{visible(uri)}' cannot be looked at: {error}") from None
 
 
-def _directories(allow: Sequence[StorageRule]) -> tuple[list[_Directory], list[str]]:
-    """One for each directory, with all the access that rules for it and above it allow."""
-    found: dict[tuple[bool, tuple[str, ...]], _Directory] = {}
-    notes: list[str] = []
-    for rule in allow:
+def check_bindable(directory: Path, protected: Sequence[Path]) -> Path:
+    """The canonical path of a directory that a named root is to be bound to.
+
+    Raises `NotEnforceable` if it is not one, or is one of Wassette's or the kernel's.
+    """
+    try:
+        if not directory.is_absolute():
+            raise NotEnforceable("its path is not absolute")
+        place = places.find_directory(str(directory))
+        _check_reachable(place.path, protected, places.Mounts())
+    except NotEnforceable as error:
+        raise NotEnforceable(f"'{visible(str(directory), 1000)}': {error}") from None
+    return Path(place.path)
+
+
+def written_pattern(rule: StorageRule) -> Pattern | None:
+    """What a rule covers by its text, in the component's name space; None if it is not one."""
+    try:
+        return _asked(rule, "").pattern
+    except PolicyError:
+        return None
+
+
+class _Resolver:
+    def __init__(
+        self,
+        private_root: Path,
+        protected: Sequence[Path],
+        bound: Mapping[str, Path],
+        platform: str,
+    ) -> None:
+        self.private_root = places.real(str(private_root))
+        self.protected = protected
+        self.bound = bound
+        self.fold_case = platform in ("darwin", "win32")
+        self.windows = platform == "win32"
+        self.table = places.Mounts()
+        self.notes: dict[str, str] = {}
+
+    def resolve(self, allow: Sequence[StorageRule], deny: Sequence[StorageRule]) -> Storage:
+        found, opened, allowed = self._open(self._places(self._written(allow, "allow")))
+        denied = self._denied(self._written(deny, "deny"), opened)
+        denied += self._always_denied(opened)
+        for place in found:
+            self._note_if_denied(place, denied)
+        mounts, files = self._finished(opened, allowed, denied)
+        return Storage(mounts, files, tuple(self.notes.values()))
+
+    # ---- what is written ----
+
+    def _written(self, written: Sequence[StorageRule], section: str) -> list[_Asked]:
+        found = []
+        for index, rule in enumerate(written):
+            source = f"storage.{section}[{index}] ({visible(rule.uri)})"
+            try:
+                found.append(_asked(rule, source, deny=section == "deny"))
+            except PolicyError as error:
+                self._note(rule.uri, error)
+        return found
+
+    def _note(self, uri: str, reason: object) -> None:
+        self.notes.setdefault(uri, f"storage '{visible(uri)}' is not applied: {reason}")
+
+    def _note_if_denied(self, place: _Place, denied: Sequence[FileRule]) -> None:
+        by = [rule for rule in denied if rule.compiled.contains(place.pattern)]
+        if place.asked.access <= {access for rule in by for access in rule.access}:
+            self._note(place.asked.uri, f"the deny rule {by[0].source} covers it")
+
+    # ---- where it is ----
+
+    def _places(self, asked: Sequence[_Asked]) -> list[_Place]:
+        found: list[_Place] = []
+        missing: list[tuple[_Asked, _Missing]] = []
+        for one in asked:
+            writes = any(
+                Access.WRITE in other.access
+                and other.root == one.root
+                and other.pattern.contains(one.pattern)
+                for other in asked
+            )
+            try:
+                place = self._locate(one, creates=writes)
+            except _Missing as error:
+                missing.append((one, error))
+            except NotEnforceable as error:
+                self._note(one.uri, error)
+            else:
+                found.append(place)
+        for one, why in missing:
+            above = [place for place in found if place.pattern.contains(one.pattern)]
+            if not one.access <= {access for place in above for access in place.asked.access}:
+                self._note(one.uri, why)
+        taken = {place.guest[:1] for place in found if place.asked.root is None}
+        for place in list(found):
+            name = place.asked.root
+            if name is not None and (
+                (name,) in taken or (() in taken and places.exists(f"/{name}"))
+            ):
+                self._note(place.asked.uri, "another rule has the same path; rename this root")
+                found.remove(place)
+        return found
+
+    def _locate(self, asked: _Asked, *, creates: bool) -> _Place:
+        if asked.root is None:
+            return self._follow(asked, 0, "/", creates=creates, private=False)
+        if asked.root in self.bound:
+            home = str(self.bound[asked.root])
+            if places.find_directory(home).path != home:
+                raise NotEnforceable(
+                    f"'{visible(asked.root)}' is bound to {visible(home)}, which leads elsewhere "
+                    "now; bind it again"
+                )
+            return self._follow(asked, 1, home, creates=creates, private=False)
+        home = self._private(asked.root)
+        return self._follow(asked, 1, home, creates=creates, private=True)
+
+    def _private(self, name: str) -> str:
+        home = Path(self.private_root, name)
+        # The directory of all private ones may lie among our own files; nothing else of them may.
+        others = [
+            one
+            for one in self.protected
+            if not places.within(self.private_root, places.real(str(one)))
+        ]
+        _check_own(str(home), others)
+        if any(places.relation(places.real(str(one)), str(home)) is not None for one in others):
+            raise NotEnforceable(f"it contains {OWN_FILES}; use another name")
         try:
-            new = _directory(rule.uri, rule.access)
-        except PolicyError as error:
-            notes.append(_note(rule.uri, error))
-            continue
-        key = (new.named, new.segments)
-        old = found.get(key, new)
-        found[key] = _Directory(old.uri, new.named, new.segments, old.access | new.access)
-    merged = [
-        _Directory(
-            one.uri,
-            one.named,
-            one.segments,
-            frozenset().union(*(other.access for other in found.values() if other.holds(one))),
+            home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            home.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise NotEnforceable(
+                f"its private directory cannot be made ({error.strerror})"
+            ) from None
+        return str(home)
+
+    def _follow(
+        self, asked: _Asked, skip: int, home: str, *, creates: bool, private: bool
+    ) -> _Place:
+        """The place of a rule whose segments after `skip` lead down from `home`."""
+        fixed = _fixed(asked.segments)
+        target = places.find(_below(home, fixed[skip:]))
+        if target.what is not places.What.DIRECTORY and asked.wild:
+            raise _Missing(f"'{visible(join(fixed))}' does not exist as a directory")
+        base, pattern = fixed, asked.pattern
+        if target.what is not places.What.DIRECTORY:
+            if asked.directory and target.what is not places.What.MISSING:
+                raise NotEnforceable("it is not a directory")
+            base = fixed[:-1]
+            parent = self._parent(home, base[skip:], creates or private)
+            entry = _below(parent.path, fixed[-1:])
+            if target.what is places.What.MISSING:
+                self._check_missing(entry, creates=creates, private=private)
+                literal = not asked.directory and _FILE_NAME.fullmatch(fixed[-1]) is not None
+            elif target.what is places.What.OTHER:
+                raise NotEnforceable("it is neither a file nor a directory")
+            elif target.path != entry:
+                raise NotEnforceable(
+                    "it is a symbolic link; allow the file itself, "
+                    f"{visible(rules.SCHEME + target.path)}"
+                )
+            else:
+                literal = True
+            if literal:
+                pattern = Pattern(fixed, tree=False, literal=True)
+            target = parent
+        if private:
+            # Components write in here, so a link says nothing about what a person wanted.
+            if target.links:
+                raise NotEnforceable(
+                    "there is a symbolic link in it; replace the link by a directory"
+                )
+        else:
+            _check_reachable(_below(target.path, fixed[len(base) :]), self.protected, self.table)
+        return _Place(asked, base, target.path, target.links, pattern)
+
+    @staticmethod
+    def _parent(home: str, names: tuple[str, ...], opened: bool) -> places.Place:
+        parent = places.find(_below(home, names))
+        if parent.what is places.What.MISSING:
+            raise _Missing(
+                "it does not exist, and neither does the directory above it; make that first"
+                if opened
+                else "it does not exist; make it first"
+            )
+        if parent.what is not places.What.DIRECTORY:
+            raise NotEnforceable("a part of its path is not a directory")
+        return parent
+
+    @staticmethod
+    def _check_missing(entry: str, *, creates: bool, private: bool) -> None:
+        """A component may make what it may write; for that the directory above is opened."""
+        if places.exists(entry):
+            raise _Missing("it does not exist: it is a symbolic link that leads nowhere")
+        if not creates:
+            hint = f", as {visible(entry)}, or bind its root" if private else ""
+            raise _Missing(f"it does not exist; make it first{hint}")
+        if entry.count("/") == 1:
+            raise _Missing("it does not exist; make it first, since it is in /")
+
+    # ---- what is opened ----
+
+    def _open(
+        self, found: list[_Place]
+    ) -> tuple[list[_Place], dict[tuple[str, ...], _Opened], list[Allowed]]:
+        """Mounts by their path, without those that the component could move."""
+        while True:
+            allowed, overlaps = combine(
+                [Allowed(p.pattern, p.asked.access, (p.asked.source,)) for p in found]
+            )
+            every = {
+                p.guest: _Opened(p.guest, p.host, p.links, p.asked.root is not None) for p in found
+            }
+            for rule in allowed:
+                if Access.WRITE in rule.access:
+                    guest = _serving(rule.pattern, every)
+                    every[guest] = replace(every[guest], writable=True)
+            opened: dict[tuple[str, ...], _Opened] = {}
+            for guest in sorted(every):
+                outer = _above(guest, opened)
+                if outer is None or not _serves(outer, every[guest]):
+                    opened[guest] = every[guest]
+            lost = self._lost(opened, allowed)
+            if not lost:
+                for note in overlaps:
+                    self.notes.setdefault(note, f"storage: {note}")
+                return found, opened, _without_needless(allowed, opened)
+            for place in list(found):
+                if (guest := _serving(place.pattern, opened)) in lost:
+                    self._note(place.asked.uri, lost[guest])
+                    found.remove(place)
+
+    def _lost(
+        self, opened: Mapping[tuple[str, ...], _Opened], allowed: Sequence[Allowed]
+    ) -> dict[tuple[str, ...], str]:
+        writable = [rule.pattern for rule in allowed if Access.WRITE in rule.access]
+        lost = {}
+        for guest, mount in opened.items():
+            for other in opened.values():
+                if other is mount or not other.writable:
+                    continue
+                # A link, or a directory, is in the hands of who can write its name.
+                if any(self._can_move(way, other, writable) for way in (mount.host, *mount.links)):
+                    lost[guest] = (
+                        f"a symbolic link takes it into '{visible(join(other.guest))}', which the "
+                        "component can change; allow the real path instead"
+                    )
+        return lost
+
+    def _can_move(self, way: str, other: _Opened, writable: Sequence[Pattern]) -> bool:
+        path = Path(way)
+        above = places.relation(str(path.parent), other.host)
+        if above is None or path == path.parent:
+            return False
+        if self.fold_case:
+            return True  # the name may be written in another way
+        names = (*other.guest, *above, path.name)
+        return any(
+            pattern.covers(names[:depth])
+            for depth in range(len(other.guest) + 1, len(names) + 1)
+            for pattern in writable
         )
-        for one in found.values()
-    ]
-    return merged, notes
+
+    # ---- what is denied ----
+
+    def _denied(
+        self, asked: Sequence[_Asked], opened: Mapping[tuple[str, ...], _Opened]
+    ) -> list[FileRule]:
+        names = {mount.guest[0] for mount in opened.values() if mount.named} | set(self.bound)
+        found: list[FileRule] = []
+        for one in asked:
+            everything = replace(one.pattern, tree=True)
+            roots: list[tuple[str | None, Pattern]] = [(None, everything)]
+            if one.root is not None:
+                roots = [
+                    (name, rest)
+                    for name in sorted(names)
+                    for rest in everything.residuals(everything.run((name,), fold=self.fold_case))
+                ]
+            for name, pattern in roots:
+                for guest, literal in self._in_mounts(name, pattern, opened):
+                    kind = Kind.LITERAL if literal else Kind.TREE
+                    found.append(FileRule(guest, one.access, kind, deny=True, source=one.source))
+        return found
+
+    def _in_mounts(
+        self, name: str | None, pattern: Pattern, opened: Mapping[tuple[str, ...], _Opened]
+    ) -> Iterable[tuple[str, bool]]:
+        """A deny rule as patterns below each mount: as it is written, and where it leads."""
+        fixed, rest = pattern.segments[: pattern.fixed], pattern.segments[pattern.fixed :]
+        home = "/"
+        if name is not None:
+            home = str(self.bound.get(name) or _below(self.private_root, (name,)))
+        real = places.real(_below(home, fixed))
+        for mount in opened.values():
+            if mount.named == (name is not None):
+                written = pattern.below((name,)) if name is not None else pattern
+                yield from _rest(written, mount.guest, mount.guest, fold=self.fold_case)
+            for host in self.table.names(real):
+                inside = places.relation(host, mount.host)
+                if inside is not None:
+                    yield join((*mount.guest, *inside, *rest)), not rest
+                    continue
+                outside = places.relation(mount.host, host)
+                if outside is not None:
+                    yield from _rest(
+                        Pattern(rest, tree=True), outside, mount.guest, fold=self.fold_case
+                    )
+
+    def _always_denied(self, opened: Mapping[tuple[str, ...], _Opened]) -> list[FileRule]:
+        found = []
+        own = [host for one in self.protected for host in self.table.names(places.real(str(one)))]
+        kernel = self.table.kernel()
+        if self.fold_case:
+            kernel.append("/System/Volumes")  # the whole disk under a second name
+        for source, hosts in ((OWN_FILES, own), (KERNEL_FILES, kernel)):
+            for mount in opened.values():
+                for host in hosts:
+                    # Not that itself: a private directory is in it, all else was refused.
+                    inside = places.relation(host, mount.host)
+                    if inside:
+                        guest = join((*mount.guest, *inside))
+                        found.append(FileRule(guest, _BOTH, Kind.LITERAL, deny=True, source=source))
+        return found
+
+    # ---- the result ----
+
+    def _finished(
+        self,
+        opened: Mapping[tuple[str, ...], _Opened],
+        allowed: Sequence[Allowed],
+        denied: Sequence[FileRule],
+    ) -> tuple[tuple[Mount, ...], FileRules]:
+        left: dict[tuple[str, ...], Mount] = {}
+        for guest, mount in sorted(opened.items()):
+            by = [rule for rule in denied if rule.compiled.covers(guest, fold=self.fold_case)]
+            taken = {access for rule in by for access in rule.access}
+            writable = mount.writable and Access.WRITE not in taken
+            if writable or Access.READ not in taken:
+                left[guest] = Mount(mount.host, join(guest), writable)
+        index = {guest: number for number, guest in enumerate(left)}
+        kept = [
+            FileRule(
+                join(rule.pattern.segments),
+                rule.access,
+                _kind(rule.pattern),
+                preopen=index[guest],
+                source=" and ".join(rule.sources),
+            )
+            for rule in allowed
+            if (guest := _serving(rule.pattern, opened)) in left
+        ]
+        kept.sort(key=lambda rule: (rule.pattern, rule.kind))
+        unique = {(rule.encode(), rule.source): rule for rule in map(_shortened, denied)}
+        every = (*kept, *sorted(unique.values(), key=lambda rule: (rule.pattern, rule.encode())))
+        if len(every) > _MAX_RULES:
+            self.notes = {"": f"storage: no rule is applied: there are more than {_MAX_RULES}"}
+            left, every = {}, ()
+        return tuple(left.values()), FileRules(every if left else (), self.fold_case, self.windows)
 
 
-def _directory(uri: str, access: frozenset[Access]) -> _Directory:
-    """A uri as a directory. Raises `NotEnforceable` if it names anything finer."""
-    rules.check_storage_uri(uri)
-    path = uri.removeprefix(rules.SCHEME)
+def _asked(rule: StorageRule, source: str, *, deny: bool = False) -> _Asked:
+    """A rule's parts. Raises `PolicyError`."""
+    rules.check_storage_uri(rule.uri)
+    path = rule.uri.removeprefix(rules.SCHEME)
     named = not path.startswith("/")
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]
-    if segments and segments[-1] == "**":
+    directory = path.endswith(("/", "/."))
+    while segments and segments[-1] == ANY_DEPTH:
         segments.pop()
-    for index, segment in enumerate(segments):
-        if "*" in segment:
-            form = rules.SCHEME + ("" if named else "/") + "/".join([*segments[:index], "**"])
-            raise NotEnforceable(
-                "patterns are not enforceable yet; "
-                f"allow the whole directory, as {visible(form)}, or a smaller one"
-            )
-    if not named and not segments:
-        raise NotEnforceable(
-            "the whole file system includes Wassette's own files; allow a directory"
-        )
-    # A colon or backslash would make a drive or a path of the name, on Windows.
-    if named and (not segments or set(segments[0]) & set(":\\")):
+        directory = True
+    if named and not deny and (not segments or is_wild(segments[0]) or not _is_root(segments[0])):
         raise NotEnforceable(f"a named root needs a name, as in {rules.SCHEME}workspace")
-    return _Directory(uri, named, tuple(segments), access)
+    if not deny and (len(segments) > MAX_SEGMENTS or len(join(segments).encode()) > MAX_PATH):
+        raise NotEnforceable(f"it has more than {MAX_SEGMENTS} directories, or is too long")
+    root = (segments[0] if segments else "") if named else None
+    return _Asked(rule.uri, source, root, tuple(segments), directory, rule.access)
 
 
-def _check_access(access: frozenset[Access]) -> None:
-    if Access.READ not in access:
+def _is_root(name: str) -> bool:
+    # A colon or backslash would make a drive or a path of the name, on Windows.
+    return not set(name) & set(":\\")
+
+
+def _fixed(segments: tuple[str, ...]) -> tuple[str, ...]:
+    return segments[: Pattern(segments).fixed]
+
+
+def _below(directory: str, names: Iterable[str]) -> str:
+    return str(Path(directory, *names))
+
+
+def _check_reachable(path: str, protected: Sequence[Path], table: places.Mounts) -> None:
+    _check_own(path, protected)
+    if any(places.within(path, kernel) for kernel in table.kernel()):
         raise NotEnforceable(
-            "write without read is not enforceable yet; allow [read, write] to mean both"
+            f"it is one of {KERNEL_FILES}, which lead to other programs' memory and devices"
         )
 
 
-def _find(rule: _Directory, private_root: Path, protected: Sequence[Path]) -> places.Place:
-    if not rule.named:
-        place = places.find_directory(rule.guest)
-        _check_protected(place.path, protected)
-        return place
-    root = places.real(str(private_root))
-    home = Path(root, rule.segments[0])
-    # The directory of all private ones may lie among our own files; nothing else of them may.
-    _check_protected(
-        str(home), [one for one in protected if not places.within(root, places.real(str(one)))]
-    )
-    try:
-        home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise NotEnforceable(f"its private directory cannot be made ({error.strerror})") from None
-    place = places.find_directory(str(home.joinpath(*rule.segments[1:])))
-    # Components write in here, so a link says nothing about what a person wanted.
-    if place.links:
-        raise NotEnforceable("there is a symbolic link in it; replace the link by a directory")
-    return place
-
-
-def _check_protected(path: str, protected: Sequence[Path]) -> None:
-    if (other := places.overlapping(path, protected)) is not None:
-        raise NotEnforceable(
-            f"it contains, or is part of, Wassette's own files in {visible(str(other))}; "
-            "allow a smaller directory, or another one"
-        )
-
-
-def _check_deny(
-    rule: _Directory, host: str, deny: Sequence[StorageRule], private_root: Path
-) -> None:
-    """The fixed part of a deny rule must be neither inside nor above the directory."""
-    for denied in deny:
-        if not denied.access & rule.access:
-            continue
-        path = denied.uri.removeprefix(rules.SCHEME)
-        start = "/" if path.startswith("/") else places.real(str(private_root))
-        fixed: list[str] = []
-        for segment in path.split("/"):
-            if "*" in segment:
-                break
-            fixed.append(segment)
-        prefix = str(Path(start, *filter(None, fixed)))
-        # Both as written and where it leads: either may be what the person meant.
-        written = host if rule.named else rule.guest
-        if places.overlaps(prefix, host) or places.touches(prefix, written):
+def _check_own(path: str, protected: Sequence[Path]) -> None:
+    real = places.real(path)
+    for one in protected:
+        if places.within(real, places.real(str(one))):
             raise NotEnforceable(
-                f"the deny rule '{visible(denied.uri)}' may apply within it, and deny rules are "
-                "not enforceable yet; allow smaller directories that it does not touch"
+                f"it is one of {OWN_FILES}, in {visible(str(one))}; allow another directory"
             )
 
 
-def _check_others(candidate: _Candidate, candidates: Sequence[_Candidate]) -> None:
-    """Nothing on the way to the directory may be in the component's own hands."""
-    for other in candidates:
-        if other is candidate or not other.mount.writable:
-            continue
-        # Where a directory or a link is, is decided by who can write the directory above it.
-        ways = (Path(way).parent for way in (candidate.mount.host, *candidate.links))
-        if any(places.within(str(way), other.mount.host) for way in ways):
-            raise NotEnforceable(
-                f"a symbolic link takes it into '{visible(other.rule.uri)}', which the component "
-                "can change; allow the real path instead"
-            )
+def _above(guest: tuple[str, ...], opened: Mapping[tuple[str, ...], _Opened]) -> _Opened | None:
+    """The deepest mount at or above a path."""
+    for depth in range(len(guest), -1, -1):
+        if guest[:depth] in opened:
+            return opened[guest[:depth]]
+    return None
 
 
-def _note(uri: str, error: PolicyError) -> str:
-    return f"storage '{visible(uri)}' is not applied: {error}"
+def _serves(outer: _Opened, inner: _Opened) -> bool:
+    return (outer.writable or not inner.writable) and outer.holds(inner)
+
+
+def _serving(pattern: Pattern, opened: Mapping[tuple[str, ...], _Opened]) -> tuple[str, ...]:
+    mount = _above(pattern.segments[: pattern.fixed], opened)
+    assert mount is not None
+    return mount.guest
+
+
+def _without_needless(
+    allowed: Sequence[Allowed], opened: Mapping[tuple[str, ...], _Opened]
+) -> list[Allowed]:
+    """Without rules that change nothing: the guard is fastest with one for a whole mount."""
+    kept = list(allowed)
+    for rule in allowed:
+        if any(
+            other is not rule
+            and other.access == rule.access
+            and _serving(other.pattern, opened) == _serving(rule.pattern, opened)
+            and other.pattern.contains(rule.pattern)
+            for other in kept
+        ):
+            kept.remove(rule)
+    return kept
+
+
+def _rest(
+    pattern: Pattern, names: Iterable[str], guest: tuple[str, ...], *, fold: bool
+) -> Iterable[tuple[str, bool]]:
+    """What is left of a pattern at a mount, as patterns in the component's name space."""
+    for rest in pattern.residuals(pattern.run(names, fold=fold)):
+        yield join((*guest, *rest.segments)), not any(map(is_wild, rest.segments))
+
+
+def _kind(pattern: Pattern) -> Kind:
+    if pattern.literal:
+        return Kind.LITERAL
+    return Kind.TREE if pattern.tree else Kind.EXACT
+
+
+def _shortened(rule: FileRule) -> FileRule:
+    """A deny rule that is too long for the guard denies more; it is never left out."""
+    names = split(rule.pattern)[:MAX_SEGMENTS]
+    while len(join(names).encode()) > MAX_PATH:
+        names = names[:-1]
+    if not names:
+        return replace(rule, pattern=f"/{ANY_DEPTH}", kind=Kind.TREE)
+    return replace(rule, pattern=join(names))

@@ -7,6 +7,7 @@ replace the file as a whole, so readers need no lock.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from wassette.policy.model import Policy
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+_ROOT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _LOCK_NAME = ".lock"
 _LOCK_TIMEOUT = 10.0  # seconds; a writer holds the lock for milliseconds
 # A file changed twice within one tick of the file system's clock (up to 10 ms) can look
@@ -61,7 +63,8 @@ _ABSENT = PolicyState(PolicyStatus.ABSENT)
 
 
 class PolicyStore:
-    """`{id}.policy.yaml` files in `directory`, which is made when first written to."""
+    """`{id}.policy.yaml` and `{id}.roots.json` files in `directory`, which is made when first
+    written to."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -116,14 +119,70 @@ class PolicyStore:
                 _replace(path, document.to_text())
 
     def reset(self, component_id: str) -> None:
-        """Takes every permission away: deletes the policy, broken or not, and its metadata."""
+        """Takes every permission away: deletes the policy, broken or not, its metadata, and what
+        named roots are bound to."""
         path = self.path(component_id)
         with self._locked():
-            for file in (path, path.with_name(f"{component_id}.policy.meta.json")):
+            meta = path.with_name(f"{component_id}.policy.meta.json")
+            for file in (path, meta, self._roots_path(component_id)):
                 try:
                     file.unlink(missing_ok=True)
                 except OSError as error:
                     raise StoreError(f"cannot delete {file}: {error.strerror}") from error
+
+    # ---- named roots ----
+
+    def roots(self, component_id: str) -> dict[str, Path]:
+        """The directories that named roots are bound to. Raises `PolicyError` if the file is
+        broken; the roots are then private directories, as if nothing were bound."""
+        path = self._roots_path(component_id)
+        try:
+            text, _ = _read_file(path)
+            found = json.loads(text)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        except (ValueError, RecursionError) as error:
+            raise PolicyError(f"{path}: not valid JSON; bind the roots again") from error
+        if not isinstance(found, dict) or not all(
+            _ROOT.fullmatch(name)
+            and isinstance(directory, str)
+            and os.path.isabs(directory)  # noqa: PTH117
+            and "\0" not in directory
+            for name, directory in found.items()
+        ):
+            raise PolicyError(f"{path}: not names with directories; bind the roots again")
+        return {name: Path(directory) for name, directory in found.items()}
+
+    def bind(self, component_id: str, name: str, directory: Path | None) -> bool:
+        """Binds a named root to a directory (absolute, canonical), or with None, unbinds it.
+
+        Returns whether anything changed. Raises `PolicyError` if the name cannot be one.
+        """
+        if not _ROOT.fullmatch(name):
+            raise PolicyError(
+                f"'{visible(name)}' cannot be the name of a root: letters, digits, '.', '_' and "
+                "'-', as in fs://workspace"
+            )
+        path = self._roots_path(component_id)
+        with self._locked():
+            try:
+                before = self.roots(component_id)
+            except PolicyError:
+                before = None
+            after = {**(before or {}), name: directory}
+            kept = {key: str(value) for key, value in sorted(after.items()) if value is not None}
+            if before is not None and kept == {key: str(one) for key, one in before.items()}:
+                return False
+            if kept:
+                _replace(path, json.dumps(kept, indent=2) + "\n")
+            else:
+                path.unlink(missing_ok=True)
+        return True
+
+    def _roots_path(self, component_id: str) -> Path:
+        return self.directory / f"{_checked(component_id)}.roots.json"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -16,11 +16,17 @@ _KINDS = ("storage", "network", "environment")
 
 
 def policy_found(
-    component_id: str, path: Path, document: Mapping[str, Any] | None, notes: tuple[str, ...]
+    component_id: str,
+    path: Path,
+    document: Mapping[str, Any] | None,
+    notes: tuple[str, ...],
+    roots: Mapping[str, Path],
 ) -> dict[str, Any]:
-    """`document`: the policy as data, None when there is none. `notes`: what is not applied."""
+    """`document`: the policy as data, None when there is none. `notes`: what is not applied.
+    `roots`: the directories that named roots are bound to."""
+    bound = {"roots": {name: str(one) for name, one in roots.items()}} if roots else {}
     if document is None:
-        return {"status": "no policy found", "component_id": component_id}
+        return {"status": "no policy found", "component_id": component_id, **bound}
     permissions = document.get("permissions") or {}
     shown: dict[str, Any] = {}
     denied: dict[str, Any] = {}
@@ -43,6 +49,7 @@ def policy_found(
             "local_path": str(path),
             "created_at": int(path.stat().st_mtime),
         },
+        **bound,
     }
     if notes:
         found["not_applied"] = list(notes)

@@ -175,12 +175,12 @@ REFUSED = [
         "  0: storage uri '/restricted' is not a file path: it must start with fs://\n",
     ),
     (
-        ["storage", "fs:///", "--access", "read,write"],
-        "Permission denied: cannot grant read,write access to fs:///\nCaused by:\n  0: ",
+        ["storage", "fs:///proc/1", "--access", "read,write"],
+        "Permission denied: cannot grant read,write access to fs:///proc/1\nCaused by:\n  0: ",
     ),
     (
-        ["storage", "fs:///srv/*.md", "--access", "read"],
-        "Permission denied: cannot grant read access to fs:///srv/*.md\nCaused by:\n  0: ",
+        ["storage", "fs:///srv/*.*.md", "--access", "read"],
+        "Permission denied: cannot grant read access to fs:///srv/*.*.md\nCaused by:\n  0: ",
     ),
     (
         ["storage", "fs:///srv", "--access", "exec"],

@@ -1,0 +1,154 @@
+"""What is said about a decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from wassette.errors import PolicyError
+from wassette.policy import Access, Storage, Verdict, parse_policy, resolve_storage
+from wassette.policy.verdict import Kind, Situation, explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POLICY = """\
+version: "1.0"
+permissions:
+  storage:
+    allow:
+      - {uri: "fs://T/notes", access: [read]}
+      - {uri: "fs://T/out", access: [write]}
+      - {uri: "fs://T/missing", access: [read]}
+      - {uri: "fs://work/**", access: [read, write]}
+    deny:
+      - {uri: "fs://T/notes/private", access: [read, write]}
+  network:
+    allow:
+      - host: api.x.com
+      - {host: "https://y.com/v1/*", methods: [GET]}
+    deny:
+      - host: "*.evil.com"
+  environment:
+    allow:
+      - key: HOME
+      - key: UNSET
+      - {key: TOKEN, inject: {host: api.x.com}}
+  resources:
+    limits: {memory: 256Mi, cpu: 500m}
+"""
+R, W = Access.READ, Access.WRITE
+
+
+class Ask(Protocol):
+    def __call__(self, kind: Kind, target: str, access: Access = ...) -> Verdict: ...
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Ask:
+    for name in ("notes/private", "out"):
+        (tmp_path / name).mkdir(parents=True)
+    policy = parse_policy(POLICY.replace("T/", f"{tmp_path}/"), "p")
+    storage = resolve_storage(
+        policy.storage_allow, policy.storage_deny, private_root=tmp_path / "p", protected=[]
+    )
+
+    def ask(kind: Kind, target: str, access: Access = R) -> Verdict:
+        situation = Situation(storage, {"HOME": "/root", "TOKEN": "t"})
+        target = target.replace("T/", f"{tmp_path}/")
+        verdict = explain(policy, kind, target, situation, access=access)
+        rule = verdict.rule and verdict.rule.replace(f"{tmp_path}/", "T/")
+        return Verdict(verdict.allowed, verdict.reason.replace(f"{tmp_path}/", "T/"), rule)
+
+    return ask
+
+
+NOTES = "storage.allow[0] (fs://T/notes)"
+OUT = "storage.allow[1] (fs://T/out)"
+PRIVATE = "storage.deny[0] (fs://T/notes/private)"
+WORK = "storage.allow[3] (fs://work/**)"
+
+STORAGE = [
+    ("T/notes/a.md", R, True, f"read T/notes/a.md: allowed by {NOTES}", NOTES),
+    ("fs://T/notes/a.md", R, True, f"read T/notes/a.md: allowed by {NOTES}", NOTES),
+    ("T/notes/a.md", W, False, f"write T/notes/a.md: only read is allowed by {NOTES}", NOTES),
+    ("T/out/x", R, False, f"read T/out/x: only write is allowed by {OUT}", OUT),
+    (
+        "T/notes/private/x",
+        R,
+        False,
+        f"read T/notes/private/x: allowed by {NOTES}, denied by {PRIVATE}",
+        PRIVATE,
+    ),
+    ("T/other", R, False, "read T/other: no rule", None),
+    ("fs://work/x", W, True, f"write /work/x: allowed by {WORK}", WORK),
+    (
+        "T/missing/x",
+        R,
+        False,
+        "read T/missing/x: storage 'fs://T/missing' is not applied: it does not exist; "
+        "make it first",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("target", "access", "allowed", "reason", "rule"), STORAGE)
+def test_storage(
+    asked: Ask, target: str, access: Access, allowed: bool, reason: str, rule: str | None
+) -> None:
+    assert asked(Kind.STORAGE, target, access) == Verdict(allowed, reason, rule)
+
+
+def test_a_directory_above_what_is_allowed(asked: Ask) -> None:
+    verdict = asked(Kind.STORAGE, "/")
+    assert not verdict.allowed
+    assert "as a directory above storage.allow" in verdict.reason
+
+
+OTHERS = [
+    (Kind.NETWORK, "api.x.com", True, "GET https://api.x.com:443/ is allowed by network.allow[0]"),
+    (Kind.NETWORK, "api.x.com:80", True, "GET http://api.x.com:80/ is allowed"),
+    (Kind.NETWORK, "https://y.com/v1/a", True, "network.allow[1] (https://y.com/v1/*)"),
+    (Kind.NETWORK, "https://y.com/v2", False, "no rule allows GET https://y.com:443/v2"),
+    (Kind.NETWORK, "a.evil.com", False, "denied by network.deny[0] (*.evil.com)"),
+    (Kind.ENVIRONMENT, "HOME", True, "HOME is allowed by environment.allow[0] (HOME)"),
+    (Kind.ENVIRONMENT, "UNSET", True, "but it is not set"),
+    (Kind.ENVIRONMENT, "PATH", False, "PATH: no rule"),
+    (Kind.ENVIRONMENT, "TOKEN", False, "not enforceable yet"),
+    (Kind.MEMORY, "", True, "memory: 256Mi, set by resources.limits.memory"),
+    (Kind.MEMORY, "256Mi", True, "256Mi is within 256Mi"),
+    (Kind.MEMORY, "1Gi", False, "1Gi is over 256Mi"),
+    (Kind.CPU, "", True, "cpu: 0.5 of a core, set by resources.limits.cpu"),
+    (Kind.CPU, "1", False, "1 is over 0.5 of a core"),
+    (Kind.TIMEOUT, "", True, "timeout: 60s, the default"),
+    (Kind.TIMEOUT, "2m", False, "2m is over 60s, the default"),
+]
+
+
+@pytest.mark.parametrize(("kind", "target", "allowed", "reason"), OTHERS)
+def test_others(asked: Ask, kind: Kind, target: str, allowed: bool, reason: str) -> None:
+    verdict = asked(kind, target)
+    assert verdict.allowed is allowed
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        (Kind.STORAGE, "relative/path"),
+        (Kind.STORAGE, "/a\0b"),
+        (Kind.NETWORK, "https://a@b"),
+        (Kind.ENVIRONMENT, "A=B"),
+        (Kind.MEMORY, "much"),
+    ],
+)
+def test_what_cannot_be_asked(asked: Ask, kind: Kind, target: str) -> None:
+    with pytest.raises(PolicyError):
+        asked(kind, target)
+
+
+@pytest.mark.parametrize(("kind", "target"), [(Kind.STORAGE, "/a"), (Kind.NETWORK, "a.com")])
+def test_no_policy_allows_nothing(kind: Kind, target: str) -> None:
+    assert not explain(None, kind, target, Situation(Storage(), {})).allowed
