@@ -7,12 +7,12 @@ every call of a component. What `FileRules` means is therefore laid down exactly
 2. Of the allow rules that cover a path, the one with the most segments before its first wildcard
    decides; then the one with more segments, then with more bytes. Equal ones add up.
 3. Every deny rule that covers the path takes its access away.
-4. A directory is *visible* if something below it could be allowed: it can be opened and listed
-   (and the list shows only what is covered or visible), but nothing else.
+4. A directory that may not be used is *visible* if something below it could be allowed: it can be
+   opened and listed (and the list shows only what may be used or seen), but nothing else.
 
 Paths are resolved by their text (`.`, `..`, `//`) before they are looked up. Names are compared
-as they are written; on systems that ignore case, deny rules ignore it (ASCII letters), so that
-another spelling of a name does not lead around one.
+as they are written; on systems that ignore case, deny rules match whatever the system could take
+for the same name, so that another spelling does not lead around one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from wassette.policy.patterns import Pattern, split
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_SEGMENTS = 62
-"""Of a pattern: the guard has one bit for each state."""
+MAX_SEGMENTS = 60
+"""Of a pattern, from its first wildcard on: the guard has one bit for each state."""
 MAX_PATH = 4096  # bytes, of a path or a pattern
 MAX_NAME = 255  # bytes
 
@@ -41,7 +41,8 @@ _LETTERS = {Access.READ: "r", Access.WRITE: "w"}
 # Separators, drives and streams, 8.3 names; and names that are devices whatever their extension.
 _WINDOWS_CHARACTERS = frozenset("\\:~")
 _WINDOWS_DEVICE = re.compile(
-    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])[ ]*(\..*)?", re.IGNORECASE
+    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9\u0080-\u00bf])[ ]*(\..*)?",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 
 
@@ -135,11 +136,13 @@ class FileRules:
                 deciding.append(rule)
         allowed = _union(deciding)
         denied = _union(denying)
+        below = [rule for rule in below if rule.access - denied]
         reasons = [f"allowed by {rule.source}" for rule in deciding]
         reasons += [f"denied by {rule.source}" for rule in denying if rule.access & allowed]
-        visible = bool(below) and Access.READ not in denied
+        # The root is there even if nothing is in it.
+        visible = not allowed - denied and (bool(below) or not names)
         if not deciding:
-            if visible:
+            if below and visible:
                 reasons = [f"above {below[0].source}"]
             else:
                 reasons = [f"denied by {rule.source}" for rule in denying] or ["no rule"]
@@ -176,7 +179,7 @@ def resolve_path(path: str, *, windows: bool = False) -> tuple[str, ...]:
 def is_misread_by_windows(name: str) -> bool:
     return (
         name.endswith((".", " "))
-        or not _WINDOWS_CHARACTERS.isdisjoint(name)
+        or any(char in _WINDOWS_CHARACTERS or char < " " for char in name)
         or _WINDOWS_DEVICE.fullmatch(name) is not None
     )
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 ANY_DEPTH = "**"
 _WILD = frozenset("*?")
-_UPPER_TO_LOWER = str.maketrans(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-)  # ASCII only, as in the guard
+_UPPER_TO_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 States = frozenset[int]
 
@@ -37,13 +35,11 @@ def join(segments: Iterable[str]) -> str:
     return "/" + "/".join(segments)
 
 
-def matches_segment(pattern: str, name: str, *, fold: bool = False) -> bool:
+def matches_segment(pattern: str, name: str) -> bool:
     """Whether `name` matches a segment that has `*` (any run) and `?` (one character).
 
     Goes back to the last star only, which is enough and takes no exponential time.
     """
-    if fold:
-        pattern, name = pattern.translate(_UPPER_TO_LOWER), name.translate(_UPPER_TO_LOWER)
     at = here = 0
     star, mark = -1, 0
     while here < len(name):
@@ -57,6 +53,66 @@ def matches_segment(pattern: str, name: str, *, fold: bool = False) -> bool:
         else:
             return False
     return not pattern[at:].strip("*")
+
+
+def could_be(segment: str, name: str, *, wild: bool) -> bool:
+    """Whether a file system that ignores case could take `name` for what `segment` matches.
+
+    They differ in their tables beyond ASCII, and in normalisation, so none is built in, and this
+    errs towards yes (it is for deny rules). ASCII becomes ASCII in its place; a character of
+    another script becomes characters of such scripts; any other one becomes anything, or nothing.
+    """
+    if segment.isascii() and name.isascii():
+        low, other = segment.translate(_UPPER_TO_LOWER), name.translate(_UPPER_TO_LOWER)
+        return matches_segment(low, other) if wild else low == other
+    a, b = _tokens(segment, wild=wild), _tokens(name, wild=False)
+    # row[j]: whether the tokens from a[i] and from b[j] on can become the same text
+    below = [False] * (len(b) + 1)
+    for i in range(len(a), -1, -1):
+        row = [False] * (len(b) + 1)
+        for j in range(len(b), -1, -1):
+            x, y = a[i] if i < len(a) else None, b[j] if j < len(b) else None
+            if x is None and y is None:
+                row[j] = True
+            elif _ANYTHING in (x, y):
+                row[j] = (x is not None and below[j]) or (y is not None and row[j + 1])
+            elif x is None or y is None:
+                continue
+            elif x == _ONE:
+                row[j] = below[j + 1] or (y == _OTHER_SCRIPT and below[j])
+            elif x == _OTHER_SCRIPT == y:
+                row[j] = below[j + 1] or below[j] or row[j + 1]
+            else:
+                row[j] = x == y and below[j + 1]
+        below = row
+    return below[0]
+
+
+# Longer than a character, so that they are none.
+_ANYTHING, _ONE, _OTHER_SCRIPT = "any", "one", "other"
+_OTHER_SCRIPTS = (
+    (0x0391, 0x0600),
+    (0x0620, 0x10FF),
+    (0x3041, 0x312F),
+    (0x3400, 0x9FFF),
+    (0xAC00, 0xD7A3),
+    (0x1F300, 0x1FAFF),
+)
+
+
+def _tokens(text: str, *, wild: bool) -> list[str]:
+    found: list[str] = []
+    for char in text:
+        token = char.translate(_UPPER_TO_LOWER)
+        if not char.isascii():
+            other = any(first <= ord(char) <= last for first, last in _OTHER_SCRIPTS)
+            token = _OTHER_SCRIPT if other else _ANYTHING
+        elif wild and char in _WILD:
+            token = _ANYTHING if char == "*" else _ONE
+        # One for the whole run.
+        if not (token in (_ANYTHING, _OTHER_SCRIPT) and found[-1:] == [token]):
+            found.append(token)
+    return found
 
 
 @dataclass(frozen=True)
@@ -146,11 +202,10 @@ class Pattern:
         return not self.literal and self.segments[state] == ANY_DEPTH
 
     def _matches(self, segment: str, name: str, *, fold: bool) -> bool:
-        if self.literal or not is_wild(segment):
-            if fold:
-                return segment.translate(_UPPER_TO_LOWER) == name.translate(_UPPER_TO_LOWER)
-            return segment == name
-        return matches_segment(segment, name, fold=fold)
+        wild = not self.literal and is_wild(segment)
+        if fold:
+            return could_be(segment, name, wild=wild)
+        return matches_segment(segment, name) if wild else segment == name
 
     def _closure(self, states: set[int]) -> States:
         for state in range(self.full):

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from wassette.errors import NotEnforceable, PolicyError, visible
 from wassette.policy import places, rules
 from wassette.policy.combine import Allowed, combine
-from wassette.policy.files import MAX_PATH, MAX_SEGMENTS, FileRule, FileRules, Kind
+from wassette.policy.files import MAX_NAME, MAX_PATH, MAX_SEGMENTS, FileRule, FileRules, Kind
 from wassette.policy.model import Access, StorageRule
 from wassette.policy.patterns import ANY_DEPTH, Pattern, is_wild, join, split
 
@@ -533,10 +533,23 @@ def _asked(rule: StorageRule, source: str, *, deny: bool = False) -> _Asked:
         directory = True
     if named and not deny and (not segments or is_wild(segments[0]) or not _is_root(segments[0])):
         raise NotEnforceable(f"a named root needs a name, as in {rules.SCHEME}workspace")
-    if not deny and (len(segments) > MAX_SEGMENTS or len(join(segments).encode()) > MAX_PATH):
-        raise NotEnforceable(f"it has more than {MAX_SEGMENTS} directories, or is too long")
+    if not deny and not _fits(tuple(segments)):
+        raise NotEnforceable(
+            f"a name in it or all of it is too long, or it has more than {MAX_SEGMENTS} names from "
+            "its first wildcard on"
+        )
     root = (segments[0] if segments else "") if named else None
     return _Asked(rule.uri, source, root, tuple(segments), directory, rule.access)
+
+
+def _fits(segments: tuple[str, ...], *, literal: bool = False) -> bool:
+    """Whether the guard takes this as a pattern; it refuses everything if it does not take one."""
+    pattern = Pattern(segments, literal=literal)
+    return (
+        pattern.full - pattern.fixed <= MAX_SEGMENTS
+        and len(join(segments).encode()) <= MAX_PATH
+        and all(len(segment.encode()) <= MAX_NAME for segment in segments)
+    )
 
 
 def _is_root(name: str) -> bool:
@@ -620,8 +633,8 @@ def _kind(pattern: Pattern) -> Kind:
 
 def _shortened(rule: FileRule) -> FileRule:
     """A deny rule that is too long for the guard denies more; it is never left out."""
-    names = split(rule.pattern)[:MAX_SEGMENTS]
-    while len(join(names).encode()) > MAX_PATH:
+    names = split(rule.pattern)
+    while not _fits(names, literal=rule.kind is Kind.LITERAL):
         names = names[:-1]
     if not names:
         return replace(rule, pattern=f"/{ANY_DEPTH}", kind=Kind.TREE)

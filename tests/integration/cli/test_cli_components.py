@@ -101,8 +101,9 @@ def test_reload_of_other_bytes_says_what_it_keeps(cli: Cli, inside: Any) -> None
     source.write_bytes(component("echo"))
     done = inside("component", "load", source)
     assert (
-        "It keeps its permissions: storage fs://data (read, write), network a.com, "
-        "environment KEY; take them back with `wassette permission reset x`." in done.err
+        f"It keeps its permissions: storage fs://{cli.home} (read), storage fs://data (read, "
+        "write), network a.com, environment KEY; take them back with `wassette permission reset x`."
+        in done.err
     )
     assert inside("component", "load", source).err == ""
 

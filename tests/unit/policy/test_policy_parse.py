@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from wassette.policy import (
     Policy,
     StorageRule,
     parse_policy,
+    rules,
 )
 from wassette.policy.nodes import MAX_BYTES
 from wassette.policy.parse import decode_policy
@@ -275,3 +278,14 @@ def test_any_damage_to_a_policy(data: st.DataObject) -> None:
     end = data.draw(st.integers(start, min(len(FULL), start + 40)))
     middle = data.draw(st.text(alphabet=" \n-:[]{}'\"&*!<>|0a", max_size=6))
     _parse_or_refuse(FULL[:start] + middle + FULL[end:])
+
+
+def test_the_reference_is_a_policy() -> None:
+    """docs/policy.md begins with one, and its other rules can be read."""
+    text = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
+    policy = parse_policy(text.split("```yaml\n")[1].split("```")[0], "docs/policy.md")
+    assert len(policy.storage_allow) == 2
+    for uri in re.findall(r"`(fs://[^`]*)`", text):
+        rules.check_storage_uri(uri)
+    for host in re.findall(r'`host: "([^"`]*)"`', text):
+        rules.check_host(host)

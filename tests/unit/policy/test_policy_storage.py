@@ -336,7 +336,9 @@ NOT_APPLIED: list[tuple[Rules, Rules, list[str], str, str]] = [
     ([("fs://**", "r")], [], [], "fs://**", "needs a name"),
     ([("fs://.", "r")], [], [], "fs://.", "needs a name"),
     ([("fs://C:/x", "r")], [], [], "C:", "needs a name"),
-    ([("fs://" + "/x" * 63, "r")], [], [], "/x/x", "62 directories"),
+    ([("fs:///*" + "/x" * 60, "r")], [], [], "/x/x", "60 names"),
+    ([("fs:///" + "x" * 256, "r")], [], [], "xxx", "too long"),
+    ([("fs://" + "/x" * 2049, "r")], [], [], "/x/x", "too long"),
 ]
 
 
@@ -481,9 +483,13 @@ def test_deny_rules_ignore_case_where_file_systems_do(disk: Path) -> None:
 
 
 def test_a_deny_rule_that_is_too_long_denies_more(disk: Path) -> None:
-    storage = _resolve(disk, [("fs://T/a", "r")], [("fs://T/a" + "/x" * 100, "r")])
-    assert all(len(rule.compiled.segments) <= 62 for rule in storage.rules.rules)
-    assert _may(disk, storage, "T/a" + "/x" * 100) == ""
+    for rest in ("/*" * 100, "/x/" + "x" * 256, "/*/" + "x" * 256):
+        storage = _resolve(disk, [("fs://T/a", "r")], [("fs://T/a" + rest, "r")])
+        for rule in storage.rules.rules:
+            assert rule.compiled.full - rule.compiled.fixed <= 60
+            assert len(rule.pattern) <= 4096
+            assert max(map(len, rule.pattern.split("/"))) <= 255
+        assert _may(disk, storage, "T/a" + "/x" * 1000) == ""
 
 
 def test_more_rules_than_can_be_decided_allow_nothing(disk: Path) -> None:
