@@ -19,6 +19,7 @@ from .sandbox.tiers import Tier, fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from .components.store import ComponentStore
     from .workers.compiler import Compiled, Compiler
 

@@ -71,7 +71,6 @@ class Guest:
         self.refused: list[tuple[str, str]] = []
         """What the last call was refused: (kind, path)."""
 
-
     def call(self, function: str, **arguments: Any) -> Any:
         told: list[tuple[str, str]] = []
         listener = _Listener(told)

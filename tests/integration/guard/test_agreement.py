@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from hypothesis import HealthCheck, example, given, settings
+
 from support.file_cases import cases
 from support.matcher import AMBIGUOUS, READ, VISIBLE, WRITE, Matcher
 from wassette.errors import PolicyError
