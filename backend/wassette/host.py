@@ -37,6 +37,7 @@ from .policy import (
     Grants,
     Policy,
     PolicyDocument,
+    PolicyState,
     PolicyStatus,
     PolicyStore,
     Storage,
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+GRANTS_KEPT = 1.0
+"""Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
+paths lead takes a millisecond. A granted directory that is made meanwhile waits so long."""
 
 WATCH_INTERVAL = 0.25
 """Seconds between looks for changes that another process made."""
@@ -150,6 +155,20 @@ Progress = Callable[[str, float | None], None]
 """Told of a load's stages: what is being done, and how much of it (0 to 1), if that is known."""
 
 
+@dataclass(frozen=True)
+class _Resolved:
+    """What a policy came to a moment ago."""
+
+    state: PolicyState
+    bound: Mapping[str, Path]
+    until: float
+    grants: Grants
+
+    def fits(self, state: PolicyState, bound: Mapping[str, Path]) -> bool:
+        # The store gives the very same state for as long as the file is the same.
+        return self.state is state and self.bound == bound and time.monotonic() < self.until
+
+
 @dataclass
 class _Tools:
     version: object = None
@@ -167,6 +186,7 @@ class Host:
         self._pool = Pool(launcher=launcher)
         self._code = CodeCache(self.store, Compiler(launcher))
         self._tools = _Tools()
+        self._resolved: dict[str, _Resolved] = {}
         self._changed: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._roots = (
@@ -428,6 +448,9 @@ class Host:
         if state.error is not None:
             log.warning("component %s runs without permissions: %s", component_id, state.error)
         bound, notes = self._bound(component_id)
+        known = self._resolved.get(component_id)
+        if known is not None and known.fits(state, bound):
+            return known.grants
         grants = resolve(
             state.policy,
             environment=self.settings.environment,
@@ -435,7 +458,12 @@ class Host:
             protected=self._protected(),
             bound=bound,
         )
-        return replace(grants, notes=(*grants.notes, *notes)) if notes else grants
+        if notes:
+            grants = replace(grants, notes=(*grants.notes, *notes))
+        self._resolved[component_id] = _Resolved(
+            state, bound, time.monotonic() + GRANTS_KEPT, grants
+        )
+        return grants
 
     def explain(
         self,

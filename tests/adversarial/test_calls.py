@@ -261,7 +261,15 @@ async def test_granting_itself_permissions(host: Host, fixture_component: Compon
     # What is above them can be granted, but for them.
     for granted in (folder.parent.parent, Path("/")):
         await host.grant_storage("c-probe", f"fs://{granted}", ["read", "write"])
-        assert f"rwdl 0 {folder}\0" in host.grants("c-probe").file_rules
+        before = policy.read_text()
+        for target in (policy, folder / "new.policy.yaml", folder / "c-probe.wasm"):
+            wrote = await call(host, "write-file", path=str(target), text="x")
+            assert wrote.is_error, target
+        assert policy.read_text() == before
+        assert (await call(host, "read-file", path=str(policy))).is_error
+        beside = folder.parent.parent / "beside.txt"
+        assert not (await call(host, "write-file", path=str(beside), text="x")).is_error
+        assert beside.read_text() == "x"
         policy.unlink()
 
 

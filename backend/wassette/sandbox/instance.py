@@ -177,6 +177,10 @@ class Sandbox:
             assert found is not None
             return function.codec.call(found, store, encoded)
         except WasmtimeError as error:
+            if context.failure is not None:
+                # A callback of ours broke, which is no fault of the guest: this process ends, and
+                # the call is reported as lost with it.
+                raise context.failure from None
             if context.stopped is not None:
                 raise Stopped(context.stopped) from None
             raise self._explain(error, _data_bytes() - self._resting) from None

@@ -1,7 +1,7 @@
 """The guard's matcher and the policy engine's decide alike.
 
-The guard decides every use of a file, in C; the policy engine explains decisions, in Python. Both are
-asked about the same generated rules and paths. `WASSETTE_LONG=1000000` runs that many cases.
+The guard decides every use of a file, in C; the policy engine explains decisions, in Python. Both
+are asked about the same generated rules and paths. `WASSETTE_LONG=1000000` runs that many cases.
 """
 
 from __future__ import annotations
