@@ -77,7 +77,9 @@ def variants(folder: Path, function: str, path: str) -> dict[str, Callable[[], o
     guests = {
         "guard, one rule for the tree": Guest("c-files", mounts, rules(tree)),
         "guard, tree and 30 rules for other places": Guest(
-            "c-files", mounts, rules(tree, *(g.replace("/t/", f"/o{n}/") for n, g in enumerate(globs)))
+            "c-files",
+            mounts,
+            rules(tree, *(g.replace("/t/", f"/o{n}/") for n, g in enumerate(globs))),
         ),
         "guard, tree and one denied name": Guest(
             "c-files", mounts, rules(tree, rule("rwd", "/home/u/t/.env"))

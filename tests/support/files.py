@@ -1,4 +1,4 @@
-"""Components that use files, in a sandbox of their own: with the guard, or as wasmtime runs them."""
+"""Components that use files, in a sandbox of their own: behind the guard, or natively."""
 
 from __future__ import annotations
 
@@ -70,7 +70,6 @@ class Guest:
         )
         self.refused: list[tuple[str, str]] = []
         """What the last call was refused: (kind, path)."""
-
 
     def call(self, function: str, **arguments: Any) -> Any:
         told: list[tuple[str, str]] = []
