@@ -1,4 +1,4 @@
-"""Components that use files, in a sandbox of their own: with the guard, or as wasmtime runs them."""
+"""Components that use files, in a sandbox of their own: behind the guard, or natively."""
 
 from __future__ import annotations
 

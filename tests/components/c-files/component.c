@@ -165,12 +165,7 @@ static u64 walk(const char *path) {
   return count;
 }
 
-static Text perform(const List *operation) {
-  Text *words = operation->data;
-  char *what = string_of(words[0]);
-  char *a = operation->count > 1 ? string_of(words[1]) : "";
-  char *b = operation->count > 2 ? string_of(words[2]) : "";
-  char *c = operation->count > 3 ? string_of(words[3]) : "";
+static Text chosen(const char *what, const char *a, const char *b, const char *c) {
   struct stat found;
   if (!strcmp(what, "read")) return contents(open(a, O_RDONLY));
   if (!strcmp(what, "write")) return put(open(a, O_WRONLY | O_CREAT | O_TRUNC, 0666), text_of(b));
@@ -207,6 +202,17 @@ static Text perform(const List *operation) {
   if (!strcmp(what, "read-at")) return read_at(a, b);
   if (!strcmp(what, "hold")) return hold(a, atoi(b));
   return TEXT("unknown operation");
+}
+
+static Text perform(const List *operation) {
+  Text *words = operation->data;
+  char *what = string_of(words[0]);
+  char *a = operation->count > 1 ? string_of(words[1]) : string_of(TEXT(""));
+  char *b = operation->count > 2 ? string_of(words[2]) : string_of(TEXT(""));
+  char *c = operation->count > 3 ? string_of(words[3]) : string_of(TEXT(""));
+  Text outcome = chosen(what, a, b, c);
+  free(what), free(a), free(b), free(c);
+  return outcome;
 }
 
 EXPORT("run") List *run(const List *operations, u32 count) {

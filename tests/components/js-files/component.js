@@ -18,7 +18,7 @@ function entries(stream) {
 function shown(value) {
   if (value && typeof value.readDirectoryEntry === 'function') return entries(value);
   if (value && typeof value === 'object' && typeof value.getType === 'function') return value.getType();
-  if (value instanceof Array && value[0] instanceof Uint8Array)
+  if (Array.isArray(value) && ArrayBuffer.isView(value[0]))
     return new TextDecoder().decode(value[0]);
   return value ?? null;
 }
@@ -35,5 +35,17 @@ export function invoke(path, method, args) {
     return JSON.stringify(shown(open(path)[method](...given)), asJson);
   } catch (error) {
     return String(error.payload ?? error);
+  }
+}
+
+export function hold(path, count) {
+  const held = [];
+  const start = root();
+  try {
+    while (held.length < count)
+      held.push(start.openAt(FOLLOW, path || '.', {}, { read: true }));
+    return `${held.length}`;
+  } catch (error) {
+    return `${held.length} ${error.payload ?? error}`;
   }
 }

@@ -205,30 +205,30 @@ EXPORT(FILES "#filesystem-error-code") u8 *filesystem_error_code(u32 error) {
 
 // ---- opening --------------------------------------------------------------------------------------
 
-// What is there is looked at before it is opened, unless only a directory or nothing may be there:
-// opening a FIFO or a device can block in native code for ever. (Whoever swaps a file for a FIFO
-// in between blocks the call, which its time limit ends.)
+// What is there is looked at before it is opened, unless nothing may be there: opening a FIFO or a
+// device can block in native code for ever, also if it is opened as a directory. (Whoever swaps a file
+// for a FIFO in between blocks the call, which its time limit ends.)
 static Error open_place(const Descriptor *self, Path *path, u32 flags, u32 open, u32 mode, u8 need,
                         Place *place) {
-  int must_look = !(open & OPEN_DIRECTORY) && (~open & (OPEN_CREATE | OPEN_EXCLUSIVE));
+  int fresh = (open & OPEN_CREATE) && (open & OPEN_EXCLUSIVE);
   for (u32 tries = 0; tries < 8; tries++) {
-    Error error;
-    if (must_look) {
-      error = look(self, path, flags, need, MAY_BE_VISIBLE, place);
-      if (error != NO_ERROR && !(place->absent && (open & OPEN_CREATE))) {
-        leave_place(place);
-        return error;
-      }
-      u8 type = result[STAT_TYPE];
-      if (error == NO_ERROR && !place->synthetic && type != TYPE_FILE && type != TYPE_DIRECTORY) {
-        leave_place(place);
-        return type == TYPE_LINK ? E_LOOP : E_NOT_PERMITTED;
-      }
-    } else {
-      error = locate(self, path, need, MAY_BE_VISIBLE, place);
-      if (error != NO_ERROR) return error;
+    Error error = fresh ? locate(self, path, need, MAY_BE_VISIBLE, place)
+                        : look(self, path, flags, need, MAY_BE_VISIBLE, place);
+    if (error != NO_ERROR && !(place->absent && (open & OPEN_CREATE))) {
+      leave_place(place);
+      return error;
     }
-    if (place->synthetic) return open & (OPEN_CREATE | OPEN_EXCLUSIVE) ? E_EXIST : NO_ERROR;
+    if (place->synthetic) return NO_ERROR;
+    u8 type = result[STAT_TYPE];
+    if (error == NO_ERROR && !fresh && type != TYPE_DIRECTORY) {
+      if (type == TYPE_LINK) error = E_LOOP;
+      else if (open & OPEN_DIRECTORY) error = E_NOT_DIRECTORY;
+      else if (type != TYPE_FILE) error = E_NOT_PERMITTED;
+      if (error != NO_ERROR) {
+        leave_place(place);
+        return told(place, error);
+      }
+    }
     if (place->visible || path->directory) open |= OPEN_DIRECTORY;
     Text name = place->name;
     native_open_at(place->handle, place->whole ? flags & FOLLOW : 0, name.at, name.size, open, mode, result);
@@ -240,17 +240,8 @@ static Error open_place(const Descriptor *self, Path *path, u32 flags, u32 open,
       place->owned = 1;
       return NO_ERROR;
     }
-    if (again(place, error)) continue;
-    if (!place->whole && error == E_LOOP) {
-      must_look = 1;
-      continue;
-    }
-    if (!place->whole && error == E_NOT_DIRECTORY && !must_look && (flags & FOLLOW)) {
-      must_look = 1;  // it may be a link to a directory
-      continue;
-    }
-    if (place->visible) return told(place, refuse(path->text, READ, 0));
-    return told(place, error);
+    if (again(place, error) || (!place->whole && error == E_LOOP)) continue;  // a link by now
+    return told(place, place->visible ? refuse(path->text, READ, 0) : error);
   }
   return E_LOOP;
 }

@@ -190,36 +190,36 @@ static Error follow(Place *place, Path *path, Text link, Text rest) {
 }
 
 // From `at` in the path, go down to the directory of the last name. Every native step refuses to
-// follow links, and starts at an open handle: swapping a directory for a link gains nothing.
-// Returns whether the path was changed by a link, and the policy has to be asked again.
+// follow links, and starts at an open handle: swapping a directory for a link gains nothing. What is
+// no directory is not opened, also not as one: the runtime only looks afterwards, and opening a FIFO
+// blocks. `changed`: a link changed the path, and the policy has to be asked again.
 static Error walk(Place *place, Path *path, u32 at, int *changed) {
   Text text = path->text;
   for (;;) {
     u32 end = at;
     while (end < text.size && text.at[end] != '/') end++;
-    place->name = (Text){text.at + at, end - at};
+    Text name = place->name = (Text){text.at + at, end - at};
     if (end == text.size) return NO_ERROR;
-    native_open_at(place->handle, 0, place->name.at, place->name.size, OPEN_DIRECTORY, FLAG_READ, result);
-    Error error = error_at(4);
-    if (error == NO_ERROR) {
-      u32 opened = RESULT_U32(4);
-      leave_place(place);
-      place->handle = opened;
-      place->owned = 1;
-      at = end + 1;
-      continue;
-    }
     Text here = {text.at, end};
-    if (error == E_LOOP || error == E_NOT_DIRECTORY) {
-      native_stat_at(place->handle, 0, place->name.at, place->name.size, result);
-      if (result[0] == OK_CASE && result[STAT_TYPE] == TYPE_LINK) {
-        *changed = 1;
-        Text rest = {text.at + end + 1, text.size - end - 1};
-        return follow(place, path, here, rest);
-      }
-      if (error == E_LOOP && ++place->links <= MAX_LINKS) continue;  // was a link, is none now
+    native_stat_at(place->handle, 0, name.at, name.size, result);
+    Error error = error_at(STAT_ERROR);
+    u8 type = result[STAT_TYPE];
+    if (error == NO_ERROR && type == TYPE_LINK) {
+      *changed = 1;
+      return follow(place, path, here, (Text){text.at + end + 1, text.size - end - 1});
     }
-    return walk_failed(place, here, error);
+    if (error == NO_ERROR && type != TYPE_DIRECTORY) error = E_NOT_DIRECTORY;
+    if (error == NO_ERROR) {
+      native_open_at(place->handle, 0, name.at, name.size, OPEN_DIRECTORY, FLAG_READ, result);
+      error = error_at(4);
+      if (error == E_LOOP && ++place->links <= MAX_LINKS) continue;  // a link by now: look again
+    }
+    if (error != NO_ERROR) return walk_failed(place, here, error);
+    u32 opened = RESULT_U32(4);
+    leave_place(place);
+    place->handle = opened;
+    place->owned = 1;
+    at = end + 1;
   }
 }
 
