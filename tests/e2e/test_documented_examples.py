@@ -1,4 +1,4 @@
-"""The storage examples of Wassette's documents, as written, through the command and real components."""
+"""The storage examples of the documents, as written, by the command and real components."""
 
 from __future__ import annotations
 
