@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "components")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "components")]
 
 BUSY = {"iterations": 650_000}  # about 1 ms of computing
 BIG_JS = "js-inventory"
 
 
 def main() -> None:
+    from benchmarks import files
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     quick = parser.parse_args().quick
@@ -37,6 +39,7 @@ def main() -> None:
         for name in ("DATA", "CONFIG", "CACHE", "STATE"):
             os.environ[f"XDG_{name}_HOME"] = str(Path(folder) / name.lower())
         asyncio.run(measure(Path(folder), 100 if quick else 600))
+    files.measure(3 if quick else 12)
 
 
 async def measure(folder: Path, rounds: int) -> None:
