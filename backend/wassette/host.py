@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -104,15 +105,21 @@ class CallResult:
     @property
     def refusals(self) -> list[str]:
         """For each thing that was refused: what it was, and who can change that."""
-        component = self.tool.component_id
-        way_out = {
-            "network": "No component has network access in this version.",
-        }
-        return [
-            f"The sandbox refused {kind} access to {target}. "
-            + way_out.get(kind, f"A person can grant it: wassette permission grant … {component}")
-            for kind, target in dict.fromkeys(self.refused)
-        ]
+        return [self._refusal(kind, target) for kind, target in dict.fromkeys(self.refused)]
+
+    def _refusal(self, kind: str, target: str) -> str:
+        what, _, access = kind.partition("-")
+        if what != "storage":
+            return (
+                f"The sandbox refused {kind} access to {target}. "
+                "No component has network access in this version."
+            )
+        command = ["wassette", "permission", "grant", "storage", self.tool.component_id]
+        command += [f"fs://{target}", "--access", access]
+        return (
+            f"The sandbox refused {access} access to {target}. "
+            f"Only a person can grant it, for example with: {shlex.join(command)}"
+        )
 
 
 @dataclass(frozen=True)

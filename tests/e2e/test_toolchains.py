@@ -96,6 +96,10 @@ async def test_granted_while_the_server_runs(
         for component, tool in (("c-probe", "read-file"), ("py-notes", "read-note")):
             before = await client.call_tool(tool, {"path": str(note)})
             assert before.is_error
+            hint = before.content[1].text  # type: ignore[union-attr]
+            command = f"wassette permission grant storage {component} fs://{note} --access read"
+            assert hint.startswith(f"The sandbox refused read access to {note}.")
+            assert command in hint
             grant = ("storage", component, f"fs://{shared}", "--access", "read")
             answer = json.loads(wassette("permission", "grant", *grant, *options))
             assert answer["status"] == "permission granted successfully"
