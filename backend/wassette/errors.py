@@ -47,7 +47,7 @@ class ComponentError(WassetteError):
     """Something about a component."""
 
 
-class ComponentNotFound(ComponentError):  # noqa: N818  (names are the field's terms)
+class ComponentNotFound(ComponentError):
     """No component has this id."""
 
     def __init__(self, component_id: str) -> None:
@@ -55,19 +55,19 @@ class ComponentNotFound(ComponentError):  # noqa: N818  (names are the field's t
         self.component_id = component_id
 
 
-class InvalidComponentId(ComponentError):  # noqa: N818
+class InvalidComponentId(ComponentError):
     """Not an id: `[a-z0-9][a-z0-9._-]*`, at most 128 characters."""
 
 
-class InvalidReference(ComponentError):  # noqa: N818
+class InvalidReference(ComponentError):
     """A component reference cannot be resolved or read."""
 
 
-class InvalidComponent(ComponentError):  # noqa: N818
+class InvalidComponent(ComponentError):
     """The bytes are not a component that can run here."""
 
 
-class ComponentChanged(ComponentError):  # noqa: N818
+class ComponentChanged(ComponentError):
     """The bytes on disk are not those that a person loaded."""
 
 
@@ -75,11 +75,11 @@ class PolicyError(WassetteError):
     """A policy is refused; the message has file, line (if known) and reason."""
 
 
-class NotEnforceable(PolicyError):  # noqa: N818
+class NotEnforceable(PolicyError):
     """A rule that would have to be widened to be applied."""
 
 
-class ToolNotFound(WassetteError):  # noqa: N818
+class ToolNotFound(WassetteError):
     """No tool has this name. `broken`: components that cannot be used, and why; it may be one of
     theirs."""
 
@@ -89,7 +89,7 @@ class ToolNotFound(WassetteError):  # noqa: N818
         self.name = name
 
 
-class NeedsPerson(WassetteError):  # noqa: N818
+class NeedsPerson(WassetteError):
     """Asked for by an agent, but only a person may do it."""
 
 
@@ -101,35 +101,35 @@ class CallError(WassetteError):
     """A tool call did not give a result."""
 
 
-class InvalidArguments(CallError):  # noqa: N818
+class InvalidArguments(CallError):
     """The arguments do not fit; the message has the path of the wrong one."""
 
 
-class FunctionUnavailable(CallError):  # noqa: N818
+class FunctionUnavailable(CallError):
     """The function's signature uses a type that cannot be called from outside."""
 
 
-class GuestTrap(CallError):  # noqa: N818
+class GuestTrap(CallError):
     """The component trapped."""
 
 
-class GuestExit(CallError):  # noqa: N818
+class GuestExit(CallError):
     """The component called `exit`."""
 
 
-class ResultTooLarge(CallError):  # noqa: N818
+class ResultTooLarge(CallError):
     """The result is over the size limit."""
 
 
-class CallTimeout(CallError):  # noqa: N818
+class CallTimeout(CallError):
     """The call ran over its wall-clock time limit."""
 
 
-class CallCancelled(CallError):  # noqa: N818
+class CallCancelled(CallError):
     """The caller gave up."""
 
 
-class WorkerDied(CallError):  # noqa: N818
+class WorkerDied(CallError):
     """The worker process died during the call."""
 
 

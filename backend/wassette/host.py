@@ -11,12 +11,11 @@ import contextlib
 import hashlib
 import json
 import logging
-import shlex
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from .answers import CallResult, ComponentState, Loaded, PolicyView
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -50,15 +49,17 @@ from .policy import (
 )
 from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
-from .toolset import Tool, Toolset
+from .toolset import Toolset
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
 from .workers.pool import CodeUnusable, Pool, WorkerSpec
 from .workers.process import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from .answers import Progress
     from .config import Settings
 
 log = logging.getLogger(__name__)
@@ -73,93 +74,6 @@ WATCH_INTERVAL = 0.25
 
 _UNEXAMINED = "has not been examined yet"
 _RACY_NS = 100_000_000  # a directory changed this recently may change again unnoticed
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What `Host.load` did."""
-
-    record: ComponentRecord
-    replaced: bool
-    """Whether a component of this id was there already."""
-    tools: tuple[str, ...]
-    changed_from: str | None
-    """The digest that it replaced, if its bytes are others now."""
-
-
-@dataclass(frozen=True)
-class CallResult:
-    """What came of a tool call. Exactly one of `value` and `error` is set."""
-
-    tool: Tool
-    value: Any = None
-    """The function's result in its JSON form; None for a function without one."""
-    error: CallError | None = None
-    is_error: bool = False
-    """Whether the tool failed: an error, or a WIT `err`."""
-    output: str = ""
-    """What the component printed."""
-    refused: tuple[tuple[str, str], ...] = ()
-    """What the guard refused during the call: (kind, target)."""
-
-    @property
-    def refusals(self) -> list[str]:
-        """For each thing that was refused: what it was, and who can change that."""
-        return [self._refusal(kind, target) for kind, target in dict.fromkeys(self.refused)]
-
-    def _refusal(self, kind: str, target: str) -> str:
-        what, _, access = kind.partition("-")
-        if what != "storage":
-            return (
-                f"The sandbox refused {kind} access to {target}. "
-                "No component has network access in this version."
-            )
-        command = ["wassette", "permission", "grant", "storage", self.tool.component_id]
-        command += [f"fs://{target}", "--access", access]
-        return (
-            f"The sandbox refused {access} access to {target}. "
-            f"Only a person can grant it, for example with: {shlex.join(command)}"
-        )
-
-
-@dataclass(frozen=True)
-class ComponentState:
-    """A component for a listing: what is known of it, or why it cannot be used."""
-
-    id: str
-    record: ComponentRecord | None
-    error: str | None = None
-
-    def listed(self, tools: list[Tool]) -> dict[str, Any]:
-        """As `component list` and `list-components` show it; `tools` are its own."""
-        entry: dict[str, Any] = {
-            "id": self.id,
-            "tools_count": len(tools),
-            "schema": {"tools": [tool.schema() for tool in tools]} if self.record else None,
-        }
-        renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
-        if renamed:
-            entry["renamed_tools"] = renamed
-        if self.error is not None:
-            entry["error"] = self.error
-        return entry
-
-
-@dataclass(frozen=True)
-class PolicyView:
-    """A component's policy for people: the document, and what of it is not applied."""
-
-    component_id: str
-    status: PolicyStatus
-    path: Path
-    document: Mapping[str, Any] | None = None
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-    roots: Mapping[str, Path] = field(default_factory=dict)
-
-
-Progress = Callable[[str, float | None], None]
-"""Told of a load's stages: what is being done, and how much of it (0 to 1), if that is known."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -18,9 +19,12 @@ from support import wat
 from support.processes import descendants, eventually, open_files
 from wassette.config import Settings
 from wassette.errors import CallTimeout, GuestExit, GuestTrap, ResultTooLarge, WorkerDied
-from wassette.host import CallResult, Host
+from wassette.host import Host
 from wassette.workers import pool
 from wassette.workers import process as worker_process
+
+if TYPE_CHECKING:
+    from wassette.answers import CallResult
 
 pytestmark = pytest.mark.anyio
 

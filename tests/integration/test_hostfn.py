@@ -161,7 +161,7 @@ class Program:
             store.close()
 
 
-class Unprintable(Exception):  # noqa: N818
+class Unprintable(Exception):
     def __str__(self) -> str:
         raise RuntimeError
 

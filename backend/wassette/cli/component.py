@@ -14,8 +14,9 @@ from .permissions_text import summary
 from .run import run
 
 if TYPE_CHECKING:
+    from wassette.answers import ComponentState, Loaded
     from wassette.components.record import ComponentRecord
-    from wassette.host import ComponentState, Host, Loaded
+    from wassette.host import Host
     from wassette.toolset import Tool
 
 

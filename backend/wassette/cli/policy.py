@@ -15,7 +15,8 @@ from .permissions_text import rows
 from .run import run
 
 if TYPE_CHECKING:
-    from wassette.host import Host, PolicyView
+    from wassette.answers import PolicyView
+    from wassette.host import Host
     from wassette.policy import Verdict
 
 _KINDS = ("storage", "network", "environment", "memory", "cpu", "timeout")

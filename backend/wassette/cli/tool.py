@@ -13,7 +13,8 @@ from .output import note, show, table, to_json, visible_text
 from .run import run
 
 if TYPE_CHECKING:
-    from wassette.host import CallResult, Host
+    from wassette.answers import CallResult
+    from wassette.host import Host
     from wassette.toolset import Tool
 
 

@@ -24,7 +24,8 @@ from wassette.toolset import BUILTIN_NAMES
 from .results import error_result, text_result
 
 if TYPE_CHECKING:
-    from wassette.host import Host, Progress
+    from wassette.answers import Progress
+    from wassette.host import Host
 
 Arguments = Mapping[str, Any]
 _COMPONENT_ID = {"type": "string", "description": "The id of the component"}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import mcp_types as types
 
 if TYPE_CHECKING:
+    from wassette.answers import CallResult
     from wassette.errors import WassetteError
-    from wassette.host import CallResult
 
 
 def text_result(value: Any, *, is_error: bool = False) -> types.CallToolResult:

@@ -46,7 +46,7 @@ class Listener(Protocol):
         """Asked every few milliseconds: why the call should end now, or None to go on."""
 
 
-class Stopped(Exception):  # noqa: N818  (not an error of the guest)
+class Stopped(Exception):
     """The call was ended because `Listener.stop` said so."""
 
 

@@ -81,7 +81,7 @@ SAFE_INTEGER = (1 << 53) - 1
 """Integers up to here are exact in every JSON reader; larger ones are given as strings."""
 
 
-class KindMismatch(TypeError):  # noqa: N818  (the field's term)
+class KindMismatch(TypeError):
     """A value from wasmtime is not of the type that the codec was built for."""
 
 
@@ -93,7 +93,7 @@ def is_result_too_large(error: WasmtimeError) -> bool:
 # --- Mistakes -----------------------------------------------------------------------------------
 
 
-class _Misfit(Exception):  # noqa: N818  (becomes InvalidArguments)
+class _Misfit(Exception):
     """A value that does not fit. Each container adds its segment of the path as it passes."""
 
     def __init__(self, expected: str, given: str) -> None:

@@ -248,7 +248,7 @@ _SIMPLE: dict[type, Type] = {
 }
 
 
-class _TooLarge(Exception):  # noqa: N818  (never leaves this module)
+class _TooLarge(Exception):
     """The budget of parts is used up."""
 
 

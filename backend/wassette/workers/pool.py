@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class CodeUnusable(CallError):  # noqa: N818
+class CodeUnusable(CallError):
     """The compiled code was changed, or made by another version; compiling again helps."""
 
 

@@ -15,8 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from wassette import host
+from wassette.answers import CallResult
 from wassette.errors import GuestTrap
-from wassette.host import CallResult
 
 if TYPE_CHECKING:
     from support.cli import Cli

@@ -1,0 +1,104 @@
+"""What a host answers: plain data, for the command line, the MCP server and the web API alike."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .components.record import ComponentRecord
+    from .errors import CallError
+    from .policy import PolicyStatus
+    from .toolset import Tool
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What `Host.load` did."""
+
+    record: ComponentRecord
+    replaced: bool
+    """Whether a component of this id was there already."""
+    tools: tuple[str, ...]
+    changed_from: str | None
+    """The digest that it replaced, if its bytes are others now."""
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What came of a tool call. Exactly one of `value` and `error` is set."""
+
+    tool: Tool
+    value: Any = None
+    """The function's result in its JSON form; None for a function without one."""
+    error: CallError | None = None
+    is_error: bool = False
+    """Whether the tool failed: an error, or a WIT `err`."""
+    output: str = ""
+    """What the component printed."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """What the guard refused during the call: (kind, target)."""
+
+    @property
+    def refusals(self) -> list[str]:
+        """For each thing that was refused: what it was, and who can change that."""
+        return [self._refusal(kind, target) for kind, target in dict.fromkeys(self.refused)]
+
+    def _refusal(self, kind: str, target: str) -> str:
+        what, _, access = kind.partition("-")
+        if what != "storage":
+            return (
+                f"The sandbox refused {kind} access to {target}. "
+                "No component has network access in this version."
+            )
+        command = ["wassette", "permission", "grant", "storage", self.tool.component_id]
+        command += [f"fs://{target}", "--access", access]
+        return (
+            f"The sandbox refused {access} access to {target}. "
+            f"Only a person can grant it, for example with: {shlex.join(command)}"
+        )
+
+
+@dataclass(frozen=True)
+class ComponentState:
+    """A component for a listing: what is known of it, or why it cannot be used."""
+
+    id: str
+    record: ComponentRecord | None
+    error: str | None = None
+
+    def listed(self, tools: list[Tool]) -> dict[str, Any]:
+        """As `component list` and `list-components` show it; `tools` are its own."""
+        entry: dict[str, Any] = {
+            "id": self.id,
+            "tools_count": len(tools),
+            "schema": {"tools": [tool.schema() for tool in tools]} if self.record else None,
+        }
+        renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
+        if renamed:
+            entry["renamed_tools"] = renamed
+        if self.error is not None:
+            entry["error"] = self.error
+        return entry
+
+
+@dataclass(frozen=True)
+class PolicyView:
+    """A component's policy for people: the document, and what of it is not applied."""
+
+    component_id: str
+    status: PolicyStatus
+    path: Path
+    document: Mapping[str, Any] | None = None
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    roots: Mapping[str, Path] = field(default_factory=dict)
+
+
+Progress = Callable[[str, float | None], None]
+"""Told of a load's stages: what is being done, and how much of it (0 to 1), if that is known."""
