@@ -39,7 +39,7 @@ def commands(
 
 
 def options(command: click.Command) -> Iterator[str]:
-    for parameter in command.get_params(click.Context(command)):
+    for parameter in command.get_params(click.Context(command, **root.context_settings)):
         if isinstance(parameter, click.Option):
             yield from (*parameter.opts, *parameter.secondary_opts)
 
