@@ -9,7 +9,7 @@ from .components.names import unique_name
 from .errors import ToolNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from .components.record import ComponentRecord, FunctionRecord
 
@@ -95,7 +95,3 @@ class Toolset:
 
     def of(self, component_id: str) -> list[Tool]:
         return [tool for tool in self._by_name.values() if tool.component_id == component_id]
-
-    @property
-    def by_name(self) -> Mapping[str, Tool]:
-        return self._by_name

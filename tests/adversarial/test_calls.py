@@ -22,6 +22,7 @@ from wassette.errors import CallTimeout, GuestExit, GuestTrap, ResultTooLarge, W
 from wassette.host import Host
 from wassette.workers import pool
 from wassette.workers import process as worker_process
+from wassette.workers import worker as worker_module
 
 if TYPE_CHECKING:
     from wassette.answers import CallResult
@@ -105,6 +106,7 @@ async def test_reading_a_fifo(probe: Host, tmp_path: Path) -> None:
     os.mkfifo(fifo)
     result = await call(probe, "read-file", path=str(fifo))
     assert result.is_error
+    assert result.error is None  # refused before it was opened, which would have blocked
     assert await works(probe)
 
 
@@ -115,6 +117,33 @@ async def test_memory_bomb(probe: Host) -> None:
     else:
         assert isinstance(result.error, GuestTrap)
     assert await works(probe)
+
+
+async def test_taking_all_of_a_core(probe: Host) -> None:
+    """`cpu` is a share of one core: what takes a second of it takes ten at a tenth."""
+    policy = probe.policies.path("c-probe")
+    policy.write_text(policy.read_text().replace("timeout: 1s", "timeout: 50s"))
+    arguments = {"iterations": 150_000_000}
+
+    async def seconds() -> float:
+        began = time.monotonic()
+        assert (await call(probe, "busy", **arguments)).error is None
+        return time.monotonic() - began
+
+    await works(probe)
+    free = min([await seconds() for _ in range(3)])
+    policy.write_text(policy.read_text().replace("memory: 64Mi", "memory: 64Mi\n      cpu: 100m"))
+    await works(probe)
+    assert await seconds() > 3 * free
+
+
+async def test_workers_have_limits_of_the_operating_system(probe: Host) -> None:
+    """Behind the guest's own limits: files, core dumps, and memory of the whole process."""
+    await works(probe)
+    [worker] = [one for one in descendants() if one.ppid() != os.getpid()]
+    assert worker.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    assert worker.rlimit(psutil.RLIMIT_NOFILE)[1] <= 1024
+    assert worker.rlimit(psutil.RLIMIT_DATA)[1] == 64 * 2**20 + worker_module.OVERHEAD
 
 
 async def test_more_memory_than_the_limit_to_start(probe: Host) -> None:

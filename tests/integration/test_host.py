@@ -239,8 +239,15 @@ async def test_a_lost_cache_is_made_again(host: Host, tmp_path: Path) -> None:
 
 async def test_a_broken_policy_gives_nothing(host: Host, tmp_path: Path) -> None:
     await host.load(str(wat.write(tmp_path, "calc")))
+    await host.grant_storage("calc", f"fs://{tmp_path}", ["read"])
+    await host.grant_memory("calc", "64Mi")
+    good = host.grants("calc")
+    assert [mount.host for mount in good.mounts] == [str(tmp_path)]
     host.policies.path("calc").write_text("version: [")
-    assert host.grants("calc").mounts == ()
+    broken = host.grants("calc")
+    assert (broken.mounts, broken.environment) == ((), ())
+    assert str(tmp_path) in good.file_rules
+    assert str(tmp_path) not in broken.file_rules
     assert (await host.call_tool("add", {"a": 1, "b": 1})).value == 2
     assert host.policy("calc").error is not None
 

@@ -225,16 +225,6 @@ def kind_of_address(address: Address) -> str | None:
     return None
 
 
-def parse_host(host: str) -> str:
-    """A host of a URL in its one spelling. Raises `PolicyError`."""
-    shown = f"host '{visible(host)}'"
-    _check_characters(host, shown)
-    name, port = _authority(host, shown)
-    if port is not None:
-        raise PolicyError(f"{shown} has a port")
-    return name
-
-
 def resolve_url_path(path: str, shown: str) -> str:
     """`path` without `.`, `..` and needless escapes, so that a prefix of it means something."""
     if _BAD_ESCAPE.search(path):

@@ -191,7 +191,7 @@ class Sandbox:
         if values.is_result_too_large(error):
             return ResultTooLarge(
                 "gave a result that is too large to be taken out of the sandbox: a list<u8> can "
-                "hold 2,796,202 bytes. A string can be larger."
+                f"hold {values.MAX_BYTE_LIST:,} bytes. A string can be larger."
             )
         reason = _reason(str(error))
         limit = self._limits.memory

@@ -80,11 +80,6 @@ def weave(target: bytes, guard: Guard | None = None) -> bytes:
     return _Weave(target, guard or shipped()).binary()
 
 
-def imported(target: bytes) -> list[str]:
-    """The names of all imports of a component, in its order. Raises `InvalidComponent`."""
-    return [one.name for one in binary.outline(target).imports]
-
-
 class _Output:
     """A component being written: its sections, and how many types and instances it has."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from wassette import errors
 from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, visible
@@ -259,7 +257,3 @@ class WorkerProcess(asyncio.Protocol):
                     self._outcome.refused.append(refused)
             case _ if self._reply is not None and not self._reply.done():
                 self._reply.set_result((header, body))
-
-
-Progress = Callable[[str, dict[str, Any]], None]
-"""Told of each stage of a longer piece of work: its name and details."""

@@ -14,7 +14,7 @@ import pytest
 from wasmtime import wat2wasm
 
 from support.cli import Cli, Done, component, described, multiply
-from wassette.components.sources import MAX_COMPONENT, starters
+from wassette.components.sources import MAX_COMPONENT
 
 WIT_PACKAGE = '(component (type (export "p") (component (export "t:p/i" (instance)))))'
 HOSTILE = "Safe \x1b[2Jtool \u202egnp.exe\u200b\u2066"
@@ -78,7 +78,6 @@ def test_relative_references(
     assert source == (folder / "my-tool.wasm").as_uri()
 
 
-@pytest.mark.skipif("toolbox" not in starters(), reason="the starter is not built")
 def test_load_starter(cli: Cli) -> None:
     loaded = cli.ok("component", "load", "starter:toolbox")
     assert "uuid" in loaded["tools"]
