@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from wassette.errors import PolicyError, visible
 from wassette.policy import edit, quantities, rules
+from wassette.policy.injection import Injection
 from wassette.policy.model import Access, EnvironmentRule, NetworkRule, Policy
 from wassette.policy.nodes import Mapping, plain, read_nodes
 from wassette.policy.parse import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from wassette.policy.injection import Injection
 
 _STORAGE = ("permissions", "storage", "allow")
 _NETWORK = ("permissions", "network", "allow")
@@ -117,7 +116,9 @@ class PolicyDocument:
         """Lets the component send the variable's value to the hosts of `injection`, without seeing
         it. Takes the place of what was allowed of this variable."""
         key = injection.key
-        rules.check_environment_key(key)
+        injection = Injection.checked(
+            key, [one.host or "" for one in injection.hosts], injection.headers, injection.query
+        )
         held = [rule for rule in self._policy.environment_allow if rule.key == key]
         if held == [EnvironmentRule(key, injection)]:
             return False

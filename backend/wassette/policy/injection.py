@@ -18,10 +18,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from wassette.errors import PolicyError
+from wassette.policy import rules
+from wassette.policy.model import NetworkRule
 from wassette.policy.network import rule_covers
 
 if TYPE_CHECKING:
-    from wassette.policy.model import NetworkRule
+    from collections.abc import Iterable
+
     from wassette.policy.network import NetworkTarget
 
 MIN_SECRET = 12
@@ -61,6 +65,19 @@ class Injection:
     hosts: tuple[NetworkRule, ...]
     headers: tuple[str, ...] = ()
     query: str | None = None
+
+    @classmethod
+    def checked(
+        cls, key: str, hosts: Iterable[str], headers: Iterable[str] = (), query: str | None = None
+    ) -> Injection:
+        """From what a person wrote. Raises `PolicyError`."""
+        rules.check_environment_key(key)
+        allowed = tuple(NetworkRule(host=rules.check_bound_host(host)) for host in hosts)
+        if not allowed:
+            raise PolicyError("a secret is bound to one host at least")
+        names = tuple(dict.fromkeys(rules.check_header(name) for name in headers))
+        parameter = None if query is None else rules.check_query(query)
+        return cls(key, tuple(dict.fromkeys(allowed)), names, parameter)
 
     def covers(self, target: NetworkTarget) -> bool:
         """Whether a request there may carry the secret. Encrypted only, unless a bound host is
