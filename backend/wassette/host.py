@@ -568,6 +568,14 @@ class Host:
         """A component's secrets, whether it is loaded or not. Raises `SecretError`."""
         return await in_thread(lambda: self._secrets.read(component_id))
 
+    def has_secret(self, component_id: str, key: str) -> bool:
+        """Whether the component has a secret of this name; also if that cannot be known."""
+        try:
+            known = self._secrets.peek(component_id) or self._secrets.unread(component_id)
+        except SecretError:
+            return True
+        return key in known.places
+
     async def set_secrets(self, component_id: str, values: Mapping[str, str]) -> Kept:
         """Keep secrets for a component, which need not be loaded yet. Raises `SecretError`."""
         return await in_thread(lambda: self._secrets.set(component_id, values))

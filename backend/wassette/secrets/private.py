@@ -78,12 +78,9 @@ def write_private(path: Path, data: bytes | None) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Makes the directory, closes it to others, and keeps other writers out."""
+    """Makes the directory, for its owner only, and keeps other writers out."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        status = directory.stat()
-        if _POSIX and status.st_uid == os.geteuid() and status.st_mode & 0o077:
-            directory.chmod(0o700)
         _check_directory(directory)
         lock = FileLock(directory / ".lock", timeout=_LOCK_TIMEOUT, mode=0o600)
         lock.acquire()
