@@ -379,9 +379,7 @@ def _inner(address: Address) -> ipaddress.IPv4Address | None:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if any(address in one for one in _TRANSLATED) or (
-        address in _COMPATIBLE and int(address) > 1
-    ):
+    if any(address in one for one in _TRANSLATED) or (address in _COMPATIBLE and int(address) > 1):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return None
 
