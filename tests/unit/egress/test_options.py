@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,20 @@ def test_mistakes_name_the_key_and_the_file(network: dict[str, Any], text: str) 
     with pytest.raises(ConfigError, match=text) as caught:
         read(**network)
     assert str(FILE) in str(caught.value)
+
+
+def test_the_documentation_has_every_key_and_its_default(tmp_path: Path) -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "network.md").read_text()
+    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+    table = tomllib.loads(example.replace("/etc/company-ca.pem", str(ca)))
+    found = read_options(table, {}, FILE)
+    assert found.http_proxy == found.https_proxy == "http://proxy.company.example:3128"
+    changed = {"http_proxy", "https_proxy", "no_proxy", "ca_file"}
+    assert set(table["network"]) - {"proxy"} | changed == {one.name for one in fields(found)}
+    for name in set(table["network"]) - changed - {"proxy"}:
+        assert getattr(found, name) == getattr(EgressOptions(), name), name
 
 
 def test_a_table_is_needed() -> None:
