@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -37,6 +38,8 @@ class Settings:
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
     """Where files with secrets are; None is beside config.toml."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
 
 def load(
@@ -65,6 +68,7 @@ def load(
         agent_grants=agent_grants,
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
+        egress=read_options(configured, environ, file),
     )
 
 
