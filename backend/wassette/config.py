@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -32,6 +33,8 @@ class Settings:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
 
 def load(
@@ -58,6 +61,7 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        egress=read_options(configured, environ, file),
     )
 
 

@@ -13,6 +13,7 @@
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
+    ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
         ├── FunctionUnavailable  the signature uses a type that cannot cross (a resource, …)
@@ -95,6 +96,19 @@ class NeedsPerson(WassetteError):
 
 class StoreError(WassetteError):
     """The component directory cannot be read or written."""
+
+
+class RequestRefused(WassetteError):
+    """A component's HTTP request did not get out.
+
+    `code` is a case of wasi:http's `error-code`, which the component gets; `grantable` says whether
+    a grant would have made the difference.
+    """
+
+    def __init__(self, code: str, message: str, *, grantable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.grantable = grantable
 
 
 class CallError(WassetteError):
