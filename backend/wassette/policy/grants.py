@@ -67,17 +67,12 @@ def resolve(
         bound=bound,
     )
     variables, environment_notes = _environment(policy.environment_allow, environment)
-    network_notes = tuple(
-        f"network '{visible(rule.host or rule.cidr or '')}' is not applied: "
-        "the network is refused for now"
-        for rule in policy.network_allow
-    )
     return Grants(
         mounts=storage.mounts,
         file_rules=storage.rules.encode(),
         environment=variables,
         limits=_limits(policy.limits),
-        notes=(*storage.notes, *environment_notes, *network_notes),
+        notes=(*storage.notes, *environment_notes),
     )
 
 

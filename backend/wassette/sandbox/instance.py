@@ -170,8 +170,8 @@ class Sandbox:
             return function.codec.call(found, store, encoded)
         except WasmtimeError as error:
             if context.failure is not None:
-                # Either the call is `Stopped`, or a callback of ours broke, which is no fault of the
-                # guest: this process ends, and the call is reported as lost with it.
+                # Either the call is `Stopped`; or a callback of ours broke, which is no fault of
+                # the guest: this process ends, and the call is reported as lost with it.
                 raise context.failure from None
             if context.stopped is not None:
                 raise Stopped(context.stopped) from None
