@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 PUBLIC = "93.184.216.34"
 WITH_TLS = frozenset({443, 8443})
-CLOSED = 9
-"""A port where nobody listens."""
+CLOSED, NOWHERE = 9, 10
+"""Ports where nobody listens, and where nobody even says so."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Internet:
     seen: list[Seen] = field(default_factory=list)
     gone: int = 0
     """Connections that the other side has ended while it was being answered or kept waiting."""
+    _forgotten: asyncio.Event = field(default_factory=asyncio.Event)  # never set
     _plain: int = 0
     _tls: int = 0
     _servers: list[asyncio.Server] = field(default_factory=list)
@@ -92,6 +93,8 @@ class Internet:
         self.dialed.append((address, port))
         if port == CLOSED:
             raise ConnectionRefusedError
+        if port == NOWHERE:
+            await asyncio.sleep(3600)
         made = socket.socket()
         try:
             made.setblocking(False)
@@ -140,6 +143,8 @@ class Internet:
             name.lower(): value.strip() for name, _, value in (f.partition(":") for f in fields)
         }
         size = 0
+        if path.startswith("/do/unread"):
+            await self._forgotten.wait()
         if headers.get("transfer-encoding") == "chunked":
             while piece := int(await reader.readline(), 16):
                 await reader.readexactly(piece)

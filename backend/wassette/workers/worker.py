@@ -166,18 +166,22 @@ def _call(
     call = header["call"]
     listener = _Listener(channel, ticker, call)
     ticker.begin(call)
+    reply: Header = {"kind": "result", "call": call}
+    result = b""
     try:
         result = sandbox.call(header["interface"], header["function"], body, listener)
     except instance.Stopped as stopped:
-        return _error(call, "stopped", str(stopped)), b""
+        reply = _error(call, "stopped", str(stopped))
     except CallError as error:
-        return _error(call, type(error).__name__, str(error)), b""
+        reply = _error(call, type(error).__name__, str(error))
     except (MemoryError, RecursionError) as error:
-        return _error(call, "ResultTooLarge", f"ran out of memory ({type(error).__name__})"), b""
-    finally:
-        # Before the reply goes out: what comes after it is for `receive`, not for the ticker.
-        ticker.end()
-    return {"kind": "result", "call": call}, result
+        reply = _error(call, "ResultTooLarge", f"ran out of memory ({type(error).__name__})")
+    # Before the reply goes out: what comes after it is for `receive`, not for the ticker.
+    reason = ticker.end()
+    if reason is not None:
+        # What the guest made of being cut off from the network is no result.
+        return _error(call, "stopped", reason), b""
+    return reply, result
 
 
 def _error(call: int, error: str, message: str) -> Header:
@@ -240,9 +244,13 @@ class Ticker(threading.Thread):
             self._call, self.stop = call, None
         self._wanted.set()
 
-    def end(self) -> None:
+    def end(self) -> str | None:
+        """The call is over. Why it was to end, if the host has said so."""
         with self._lock:
+            if not self._listen():
+                os._exit(1)
             self._call = None
+            return self.stop
 
     def ask(self, header: Header, body: bytes) -> bytes | None:
         """Ask the host something for the running call, and wait: the answer, or None if the call is
