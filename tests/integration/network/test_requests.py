@@ -85,7 +85,7 @@ def workers() -> set[int]:
     return {process.pid for process in descendants()}
 
 
-# ---- what is sent, and what comes back -----------------------------------------------------------
+# ---- what is sent, and what comes back ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -132,16 +132,14 @@ async def test_headers_that_are_not_the_guest_s(guest: Host, name: str) -> None:
 
 async def test_a_request_without_scheme_and_path(guest: Host, internet: Internet) -> None:
     """The runtime takes https when there is none; a path is always sent."""
-    assert (await call(guest, "odd", method="GET", scheme="", authority="x.com", path="")).value == {
-        "ok": 200
-    }
+    assert (
+        await call(guest, "odd", method="GET", scheme="", authority="x.com", path="")
+    ).value == {"ok": 200}
     assert internet.dialed == [("93.184.216.34", 443)]
     assert internet.seen[-1].path == "/"
 
 
-async def test_python_sends_a_body(
-    connected: Host, fixture_component: Component
-) -> None:
+async def test_python_sends_a_body(connected: Host, fixture_component: Component) -> None:
     await may_ask(connected, "py-fetch", fixture_component)
     result = await request(connected, "https://x.com/p", "PUT", "y" * 10_000)
     seen = json.loads(result.value["ok"]["body"])
@@ -173,10 +171,12 @@ async def test_a_redirect_is_a_new_request(
         result = await call(connected, tool, **arguments)
         assert [seen.path.partition("?")[0] for seen in internet.seen] == ["/do/redirect"]
         assert result.exchanges[0].status == 302
-        assert all(one.url.startswith("http://x.com") or not one.allowed for one in result.exchanges)
+        assert all(
+            one.url.startswith("http://x.com") or not one.allowed for one in result.exchanges
+        )
 
 
-# ---- errors, and limits ---------------------------------------------------------------------------
+# ---- errors, and limits --------------------------------------------------------------------------
 
 FAILURES = {
     "http://x.com:9/": ("connection-refused", "does not accept connections on port 9"),
@@ -227,7 +227,7 @@ async def test_longer_limits_of_the_guest_s_own(impatient: Host) -> None:
         assert "err" in (await call(impatient, "limited", url=slow, **hour)).value, slow
 
 
-# ---- many, and much -------------------------------------------------------------------------------
+# ---- many, and much ------------------------------------------------------------------------------
 
 
 async def test_requests_at_the_same_time(guest: Host, internet: Internet) -> None:
@@ -276,7 +276,7 @@ def peak(pid: int) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-# ---- ending ---------------------------------------------------------------------------------------
+# ---- ending --------------------------------------------------------------------------------------
 
 BLOCKED: dict[str, tuple[str, dict[str, object]]] = {
     "no address": ("download", {"url": "http://slow.x.com/"}),
@@ -335,7 +335,7 @@ async def test_cancelling_at_any_moment(guest: Host) -> None:
     assert guest._pool.processes <= guest._pool.size
 
 
-# ---- permissions that change ----------------------------------------------------------------------
+# ---- permissions that change ---------------------------------------------------------------------
 
 
 async def test_a_revoke_counts_within_a_call(guest: Host, internet: Internet) -> None:
@@ -370,7 +370,7 @@ async def test_a_broken_policy_lets_nothing_out(guest: Host, internet: Internet)
     assert not internet.dialed
 
 
-# ---- what is kept ---------------------------------------------------------------------------------
+# ---- what is kept --------------------------------------------------------------------------------
 
 
 async def test_records_are_bounded(guest: Host, monkeypatch: pytest.MonkeyPatch) -> None:
