@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from wassette.egress import Door, Route
 
+    Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
     Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 PUBLIC = "93.184.216.34"
@@ -119,6 +120,18 @@ class World:
         for task in self._handlers:
             task.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)
+        await asyncio.sleep(0.01)  # what was closed is, after another round of the loop
+
+    async def ask(self, route: Route, *lines: str, reading: bool = True) -> Connection:
+        """Sends the head of a request, with `lines` in it, and leaves the rest to the caller."""
+        reader, writer = await open_door(route)
+        self._stack.callback(lambda: writer.transport.abort())  # holds the writer, too
+        if not reading:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+        first = lines[0] if lines else "GET"
+        text = [f"{first} {route.path} HTTP/1.1", f"Host: {route.authority}", *lines[1:], "", ""]
+        writer.write("\r\n".join(text).encode())
+        return reader, writer
 
     async def resolve(self, host: str, port: int) -> list[str]:
         if host not in self.names:
@@ -143,7 +156,7 @@ class World:
             self._handlers.add(task)
             try:
                 await handler(reader, writer)
-            except (OSError, asyncio.IncompleteReadError):
+            except (OSError, EOFError, h11.RemoteProtocolError, asyncio.CancelledError):
                 pass
             finally:
                 self._handlers.discard(task)
@@ -237,7 +250,7 @@ async def send(
         writer.close()
 
 
-async def open_door(route: Route) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_door(route: Route) -> Connection:
     host, _, port = route.authority.partition(":")
     return await asyncio.open_connection(host, int(port), limit=2**20)
 

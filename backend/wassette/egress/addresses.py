@@ -74,19 +74,24 @@ class SystemResolver:
         return await answer
 
 
-async def resolve(resolver: Resolver, host: str, port: int, patience: float) -> list[Address]:
-    """Every address of `host`, in order. Raises `RequestRefused`."""
+async def resolve(
+    resolver: Resolver, host: str, port: int, patience: float, shown: str
+) -> list[Address]:
+    """Every address of `host`, in order; an address is its own. Raises `RequestRefused`."""
+    literal = as_address(host)
+    if literal is not None:
+        return [literal]
     try:
         async with asyncio.timeout(patience):
             found = await resolver.resolve(host, port)
         # Without repetitions. What is no address is a mistake of the resolver's, or a trick.
         addresses = list(dict.fromkeys(_plain(ipaddress.ip_address(one)) for one in found))
     except TimeoutError:
-        raise RequestRefused("DNS-timeout", f"{host} was not resolved in time") from None
+        raise RequestRefused("DNS-timeout", f"{shown} was not resolved in time") from None
     except (OSError, ValueError):
-        raise RequestRefused("DNS-error", f"{host} cannot be resolved") from None
+        raise RequestRefused("DNS-error", f"{shown} cannot be resolved") from None
     if not addresses:
-        raise RequestRefused("DNS-error", f"{host} has no address")
+        raise RequestRefused("DNS-error", f"{shown} has no address")
     return addresses
 
 
@@ -111,6 +116,13 @@ def allowed(
             address=str(refused.address),
         )
     return good[:MAX_TRIED]
+
+
+def as_address(host: str) -> Address | None:
+    try:
+        return _plain(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 def _plain(address: Address) -> Address:

@@ -189,7 +189,7 @@ class Pump:
         limit = self._options.max_response_bytes
         if framing.length is not None and framing.length > limit:
             raise BadMessage(f"it is over its limit of {limit} bytes")
-        headers, stream = self._checked(response)
+        headers, stream = self._checked(response, framing)
         self._limit = self._options.idle_timeout + GRACE
         self._timer.cancel()
         self._look()
@@ -234,12 +234,12 @@ class Pump:
             else:
                 raise BadMessage("it is not valid HTTP")
 
-    def _checked(self, response: h11.Response) -> tuple[Headers, Stream | None]:
+    def _checked(self, response: h11.Response, framing: Framing) -> tuple[Headers, Stream | None]:
         headers = heads.passing(response)
         scrubber = self._sending.scrubber
         if scrubber is None:
             return headers, None
-        if self._sending.must_read and heads.is_encoded(headers):
+        if self._sending.must_read and not framing.empty and heads.is_encoded(headers):
             raise BadMessage("it is compressed, so that a secret could be in it unseen")
         return heads.clean(headers, scrubber), scrubber.stream()
 

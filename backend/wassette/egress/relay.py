@@ -313,7 +313,9 @@ class Door:
             if not refused.code.startswith("DNS-"):
                 raise
         attempt.exchange.address = proxy.shown
-        found = await addresses.resolve(self._resolver, proxy.host, proxy.port, options.dns_timeout)
+        found = await addresses.resolve(
+            self._resolver, proxy.host, proxy.port, options.dns_timeout, f"The {proxy.shown}"
+        )
         _, wire = await connect.connect(
             [str(one) for one in found[: addresses.MAX_TRIED]],
             proxy.port,
@@ -340,13 +342,9 @@ class Door:
     async def _addresses(
         self, policy: Policy, target: NetworkTarget, attempt: Attempt, *, every: bool = False
     ) -> list[addresses.Checked]:
-        literal = target.address
-        found = (
-            [literal]
-            if literal is not None
-            else await addresses.resolve(
-                self._resolver, target.host, target.port, self._relay.options.dns_timeout
-            )
+        patience = self._relay.options.dns_timeout
+        found = await addresses.resolve(
+            self._resolver, target.host, target.port, patience, target.host
         )
         try:
             checked = addresses.allowed(policy, target, found, every=every)
