@@ -394,6 +394,10 @@ class Host:
 
         self._background(warm(), f"warm {component_id}")
 
+    def serves_on(self, port: int) -> None:
+        """Wassette itself listens on this port of this machine: no component gets there."""
+        self._way_out.shut(port)
+
     # -- permissions ---------------------------------------------------------------------------
 
     def grants(self, component_id: str) -> Grants:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from .answers import Refusal
-from .errors import PolicyError, RequestRefused, visible
+from .errors import CallError, PolicyError, RequestRefused, visible
 from .policy.network import PORTS, NetworkTarget
 from .workers import asks
 
@@ -52,15 +52,30 @@ class WayOut:
         self._settings = settings
         self._turn = asyncio.Lock()
         self._relay: Relay | None = None
+        self._shut: set[int] = set()
         self._open = AsyncExitStack()
 
     async def door(self) -> Door:
+        """A door for one worker. Raises `CallError`."""
         async with self._turn:
             relay = self._relay
             if relay is None:
                 relay = await self._open.enter_async_context(make_relay(self._settings))
+                relay.closed_ports |= self._shut
                 self._relay = relay
-        return await relay.door()
+        try:
+            return await relay.door()
+        except OSError as error:
+            raise CallError(
+                f"makes requests, but no port could be opened for them ({error.strerror}); "
+                "close some programs, or allow Wassette to listen on 127.0.0.1"
+            ) from None
+
+    def shut(self, port: int) -> None:
+        """Have no request go to this port of this machine, whatever the rules say."""
+        self._shut.add(port)
+        if self._relay is not None:
+            self._relay.closed_ports.add(port)
 
     async def close(self) -> None:
         await self._open.aclose()

@@ -96,6 +96,24 @@ async def test_the_relay_s_own_door_is_no_destination(
         assert not internet.dialed
 
 
+async def test_ports_on_which_wassette_serves(guest: Host, internet: Internet) -> None:
+    """The host's own API, before the relay was started and after."""
+    guest.serves_on(9001)
+    await guest.grant_network("c-http", "127.0.0.1:9001")
+    await guest.grant_network("c-http", "127.0.0.1:9002")
+    assert (await get(guest, "http://127.0.0.1:9001/api")).value == {
+        "err": "destination-IP-prohibited"
+    }
+    assert (await get(guest, "http://127.0.0.1:9002/")).value["ok"]["status"] == 200
+    guest.serves_on(9002)
+    internet.dialed.clear()
+    result = await get(guest, "http://127.0.0.1:9002/")
+    assert result.value == {"err": "destination-IP-prohibited"}
+    assert "Wassette itself" in result.refusals[0]
+    assert "Only a person" not in result.refusals[0]
+    assert not internet.dialed
+
+
 async def test_other_ports_of_this_machine(guest: Host) -> None:
     """A server here that somebody forgot: refused without a rule that is about it."""
     reached = []
