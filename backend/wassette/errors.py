@@ -107,13 +107,16 @@ class RequestRefused(WassetteError):
     """A component's HTTP request did not get out.
 
     `code` is a case of wasi:http's `error-code`, which the component gets; `grantable` says whether
-    a grant would have made the difference.
+    a grant would have made the difference: one for `address`, if that is why.
     """
 
-    def __init__(self, code: str, message: str, *, grantable: bool = False) -> None:
+    def __init__(
+        self, code: str, message: str, *, grantable: bool = False, address: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.grantable = grantable
+        self.address = address
 
 
 class CallError(WassetteError):

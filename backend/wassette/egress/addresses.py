@@ -108,10 +108,12 @@ def allowed(
     ]
     good = [one for one in checked if one.verdict.allowed]
     if not good or (every and len(good) < len(checked)):
-        refused = next(one.verdict for one in checked if not one.verdict.allowed)
-        # A deny rule beats every grant.
+        refused = next(one for one in checked if not one.verdict.allowed)
         raise RequestRefused(
-            "destination-IP-prohibited", refused.reason, grantable=refused.rule is None
+            "destination-IP-prohibited",
+            refused.verdict.reason,
+            grantable=refused.verdict.rule is None,  # a deny rule beats every grant
+            address=str(refused.address),
         )
     return good[:MAX_TRIED]
 

@@ -160,7 +160,10 @@ class Door:
         except RequestRefused as refused:
             attempt.finish(str(refused) if exchange.allowed else None)
             raise RequestRefused(
-                refused.code, attempt.redact(str(refused)), grantable=refused.grantable
+                refused.code,
+                attempt.redact(str(refused)),
+                grantable=refused.grantable,
+                address=refused.address,
             ) from None
         except asyncio.CancelledError:
             attempt.finish("The request was ended before it was sent")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wassette.errors import PolicyError, RequestRefused, visible
-from wassette.policy.network import PORTS, NetworkTarget
+from wassette.policy.network import PORTS, REFUSED_METHODS, NetworkTarget
 from wassette.policy.rules import check_method
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 MAX_URL = 16 * 1024
 
-# CONNECT is a way through; the other two make a server say what it was sent, secrets included.
-_REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
 # What would move the border between the authority and the path.
 _NOT_IN_AUTHORITY = re.compile(r"[/?#\\]")
 _NOT_IN_QUERY = re.compile(r"[^\x21-\x7e]")
@@ -30,7 +28,7 @@ def read(want: Want) -> tuple[NetworkTarget, str]:
         check_method(want.method)
     except PolicyError as error:
         raise RequestRefused("HTTP-request-method-invalid", str(error)) from None
-    if want.method.upper() in _REFUSED_METHODS:
+    if want.method.upper() in REFUSED_METHODS:
         raise RequestRefused(
             "HTTP-request-method-invalid", f"{want.method.upper()} is not for components"
         )

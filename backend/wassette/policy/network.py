@@ -31,6 +31,9 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PORTS = {"http": 80, "https": 443}
+REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
+"""Whatever the rules say: CONNECT is a way through, and the others make a server say what it was
+sent, secrets included."""
 _MAX_URL = 16 * 1024
 _MAX_NAME = 253
 _MAX_LABEL = 63
