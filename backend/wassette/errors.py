@@ -19,6 +19,8 @@
         ├── GuestTrap          the component trapped (unreachable, out of bounds, stack)
         ├── GuestExit          the component called exit()
         ├── ResultTooLarge     the result is over the size limit
+        ├── TooManyCalls       too many calls of the component wait already
+        ├── TooMuchMemory      the component's calls at once took more than its limit
         ├── CallTimeout        over its wall-clock time limit
         ├── CallCancelled      the caller gave up
         └── WorkerDied         the worker process died during the call
@@ -119,6 +121,14 @@ class GuestExit(CallError):
 
 class ResultTooLarge(CallError):
     """The result is over the size limit."""
+
+
+class TooManyCalls(CallError):
+    """So many calls of the component wait already that this one was not taken."""
+
+
+class TooMuchMemory(CallError):
+    """The component's calls took more memory together than it may."""
 
 
 class CallTimeout(CallError):

@@ -308,7 +308,7 @@ class Host:
                 self._improve(record)
             try:
                 return await self._pool.call(
-                    self._spec(code, grants),
+                    self._spec(record.id, code, grants),
                     interface,
                     function,
                     arguments,
@@ -323,8 +323,9 @@ class Host:
         raise AssertionError("unreachable")
 
     @staticmethod
-    def _spec(code: Code, grants: Grants) -> WorkerSpec:
+    def _spec(component_id: str, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
+            component=component_id,
             code=str(code.path),
             sha256=code.sha256,
             tier=code.tier,
@@ -357,7 +358,8 @@ class Host:
         async def warm() -> None:
             with contextlib.suppress(WassetteError):
                 record = await self.component(component_id)
-                self._pool.warm(self._spec(await self._code.get(record), self.grants(component_id)))
+                code = await self._code.get(record)
+                self._pool.warm(self._spec(component_id, code, self.grants(component_id)))
 
         self._background(warm(), f"warm {component_id}")
 

@@ -50,6 +50,7 @@ class Started:
 class Launcher(Protocol):
     async def start(self) -> Started: ...
     def kill(self, started: Started) -> None: ...
+    def pause(self, started: Started, paused: bool) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -90,9 +91,16 @@ class ForkLauncher:
         return await answer
 
     def kill(self, started: Started) -> None:
+        self._signal(b"K", started)
+
+    def pause(self, started: Started, paused: bool) -> None:
+        """Stop a worker where it is, or have it go on."""
+        self._signal(b"H" if paused else b"G", started)
+
+    def _signal(self, kind: bytes, started: Started) -> None:
         if self._control is not None and started.pid in self._running:
             with contextlib.suppress(OSError):
-                self._control.send(MESSAGE.pack(b"K", started.pid, 0))
+                self._control.send(MESSAGE.pack(kind, started.pid, 0))
 
     async def close(self) -> None:
         """End the fork server, and with it every worker, and wait for that."""
@@ -209,6 +217,12 @@ class SpawnLauncher:
         if running is not None:
             with contextlib.suppress(ProcessLookupError):
                 running[0].kill()
+
+    def pause(self, started: Started, paused: bool) -> None:
+        running = self._running.get(started.pid)
+        if running is not None and sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                running[0].send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
     async def close(self) -> None:
         running = list(self._running.values())

@@ -11,8 +11,9 @@ A frame is a header (a JSON object with at least `kind`) and a body (bytes, neve
     worker → host   ready   {}
                     output  {call, stream}                         body: what the guest printed
                     refused {call, target, what}
-                    result  {call}                                 body: the value, JSON
-                    error   {call, error, message}   error: a class in errors.py, or `stopped`
+                    result  {call, memory}                         body: the value, JSON
+                    error   {call, error, message, memory}
+                            error: a class in errors.py, or `stopped`; memory: bytes taken
                     compiled {}                                    body: what was found, JSON
 
 Nothing is ever unpickled. The host takes a worker for hostile: sizes are bounded, and a frame that

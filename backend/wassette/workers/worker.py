@@ -163,16 +163,18 @@ def _call(
     ticker.begin(call)
     try:
         result = sandbox.call(header["interface"], header["function"], body, listener)
+        reply = {"kind": "result", "call": call}
     except instance.Stopped as stopped:
-        return _error(call, "stopped", str(stopped)), b""
+        result, reply = b"", _error(call, "stopped", str(stopped))
     except CallError as error:
-        return _error(call, type(error).__name__, str(error)), b""
+        result, reply = b"", _error(call, type(error).__name__, str(error))
     except (MemoryError, RecursionError) as error:
-        return _error(call, "ResultTooLarge", f"ran out of memory ({type(error).__name__})"), b""
+        text = f"ran out of memory ({type(error).__name__})"
+        result, reply = b"", _error(call, "ResultTooLarge", text)
     finally:
         # Before the reply goes out: what comes after it is for `receive`, not for the ticker.
         ticker.end()
-    return {"kind": "result", "call": call}, result
+    return {**reply, "memory": sandbox.taken}, result
 
 
 def _error(call: int, error: str, message: str) -> Header:
