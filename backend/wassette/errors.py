@@ -2,14 +2,18 @@
 
     WassetteError
     ├── ConfigError            a setting, option or config file is wrong
+    │   └── ManifestError      a manifest is; all that is wrong with it, each with its line
     ├── ComponentError
     │   ├── ComponentNotFound  no component has this id
     │   ├── InvalidComponentId the id is not one (`../../x`)
     │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
     │   ├── InvalidComponent   the bytes are not a component that can run here
+    │   ├── DigestMismatch     the bytes are not those that were asked for
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
-    │   └── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    │   └── PolicyConflict     a manifest's policy would replace what a person wrote
+    ├── ProvisioningFailed     a component of a manifest cannot be had; names each
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
@@ -45,6 +49,14 @@ class ConfigError(WassetteError):
     """A setting is wrong."""
 
 
+class ManifestError(ConfigError):
+    """A manifest is wrong. `problems` has all of it, each as `file:line: reason`."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
 class ComponentError(WassetteError):
     """Something about a component."""
 
@@ -69,6 +81,10 @@ class InvalidComponent(ComponentError):
     """The bytes are not a component that can run here."""
 
 
+class DigestMismatch(ComponentError):
+    """The bytes are not those that were asked for."""
+
+
 class ComponentChanged(ComponentError):
     """The bytes on disk are not those that a person loaded."""
 
@@ -79,6 +95,14 @@ class PolicyError(WassetteError):
 
 class NotEnforceable(PolicyError):
     """A rule that would have to be widened to be applied."""
+
+
+class PolicyConflict(PolicyError):
+    """A policy that a person wrote is in the way of a manifest's."""
+
+
+class ProvisioningFailed(WassetteError):
+    """Components of a manifest cannot be had."""
 
 
 class ToolNotFound(WassetteError):

@@ -133,12 +133,12 @@ async def test_a_hundred_calls_beside_one(probe: Host) -> None:
     """Attack: take every worker, and every one that becomes free."""
     await works(probe)
     greedy = [start(probe, "sleep", seconds=0.5) for _ in range(100)]
-    await until(lambda: probe._pool._schedule.running_of("c-probe") == probe._pool.size - 1)
+    await until(lambda: probe._pool._schedule.running_of("c-probe") == probe._pool.at_once - 1)
     for _ in range(5):
         done = sum(task.done() for task in greedy)
         assert (await call(probe, "modest__add", a=20, b=22)).value == 42
         # A worker was there, or in the time of one call of the other.
-        assert sum(task.done() for task in greedy) - done < probe._pool.size
+        assert sum(task.done() for task in greedy) - done < probe._pool.at_once
     assert not all(task.done() for task in greedy)
     await give_up(greedy)
     assert await works(probe)
@@ -163,7 +163,7 @@ async def test_all_the_room_for_other_components(
     host: Host, tmp_path: Path, fixture_component: Component
 ) -> None:
     """More components than workers, all at once: each is served, and none is left over."""
-    count = host._pool.size * 2 + 1
+    count = host._pool.size + 2
     for number in range(count):
         await host.load(str(wat.write(tmp_path, f"c{number}", wat.one_function(f"f{number}"))))
     for _ in range(3):
@@ -177,7 +177,7 @@ async def test_all_the_room_for_other_components(
 async def test_more_calls_than_may_wait(probe: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attack: fill the host's memory with calls that wait."""
     await works(probe)
-    running = probe._pool.size - 1
+    running = probe._pool.at_once - 1
     count = running + schedule.MAX_WAITING
     greedy = [start(probe, "sleep", seconds=60) for _ in range(count)]
     await until(lambda: probe._pool._schedule.waiting_of("c-probe") == schedule.MAX_WAITING)
@@ -236,12 +236,12 @@ async def test_a_changed_policy_is_the_same_component(probe: Host) -> None:
     await works(probe)
     pool = probe._pool
     running = []
-    for number in range(pool.size + 3):
+    for number in range(pool.at_once + 3):
         limit(probe, f"timeout: {50 + number}s")
         running.append(start(probe, "sleep", seconds=40))
         await asyncio.sleep(0.05)
     await until(lambda: pool._schedule.waiting_of("c-probe") == 4)
-    assert pool._schedule.running_of("c-probe") == pool.size - 1
+    assert pool._schedule.running_of("c-probe") == pool.at_once - 1
     assert (await call(probe, "modest__add", a=1, b=1)).value == 2
     await give_up(running)
     assert await works(probe)

@@ -87,7 +87,7 @@ def _environment(
     given: dict[str, str] = {}
     notes: list[str] = []
     for rule in rules:
-        value = available.get(rule.key)
+        value = available.get(rule.variable)
         if rule.inject is not None:
             # Giving the value itself would show the component what it is not to see.
             notes.append(

@@ -147,8 +147,9 @@ def _environment(policy: Policy, key: str, environment: Mapping[str, str]) -> Ve
             place = f"environment.allow[{index}] ({shown})"
             if rule.inject is not None:
                 return Verdict(False, f"{shown}: 'inject' in {place} is not enforceable yet", place)
-            missing = "" if key in environment else ", but it is not set"
-            return Verdict(True, f"{shown} is allowed by {place}{missing}", place)
+            origin = f" with the value of {visible(rule.value_from)}" if rule.value_from else ""
+            missing = "" if rule.variable in environment else ", but it is not set"
+            return Verdict(True, f"{shown} is allowed{origin} by {place}{missing}", place)
     return Verdict(False, f"{shown}: no rule")
 
 

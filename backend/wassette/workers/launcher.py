@@ -68,6 +68,7 @@ class ForkLauncher:
 
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
+        self._lost: list[subprocess.Popen[bytes]] = []  # ended by now, or about to
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[asyncio.Future[Started], socket.socket]] = deque()
         self._running: dict[int, Started] = {}
@@ -104,9 +105,9 @@ class ForkLauncher:
 
     async def close(self) -> None:
         """End the fork server, and with it every worker, and wait for that."""
-        server = self._server
         self._server_lost()
-        if server is not None:
+        while self._lost:
+            server = self._lost.pop()
             try:
                 await asyncio.to_thread(server.wait, 5)
             except subprocess.TimeoutExpired:
@@ -114,6 +115,7 @@ class ForkLauncher:
                 await asyncio.to_thread(server.wait)
 
     def _start_server(self) -> socket.socket:
+        self._lost = [server for server in self._lost if server.poll() is None]
         ours, theirs = socket.socketpair()
         self._server = subprocess.Popen(
             command("wassette.workers.forkserver"),
@@ -139,10 +141,7 @@ class ForkLauncher:
         except OSError:
             data = b""
         if not data:
-            server = self._server
             self._server_lost()
-            if server is not None:
-                server.poll()
             return
         self._inbox += data
         while len(self._inbox) >= MESSAGE.size:
@@ -166,6 +165,8 @@ class ForkLauncher:
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
+        if self._server is not None:
+            self._lost.append(self._server)
         self._server = self._control = None
         for answer, ours in self._waiting:
             ours.close()

@@ -70,18 +70,20 @@ class WorkerSpec:
 
 
 class Pool:
-    """Workers by what they are for. At most `size` processes, for as many calls.
+    """Workers by what they are for: at most `at_once` that run a call, and `size` with idle ones.
 
     `schedule` says whose turn it is, `limits` holds components to what they may use; what is here
     finds each call that has its turn a worker: an idle one, a new one, or a new one in the place of
     the one that has been idle for longest.
     """
 
-    def __init__(self, size: int | None = None, launcher: Launcher | None = None) -> None:
+    def __init__(self, launcher: Launcher | None = None, *, at_once: int | None = None) -> None:
         # Twice the cores, and the one that a single component does not get.
-        self.size = size or max(4, 2 * (os.cpu_count() or 1)) + 1
+        self.at_once = at_once or max(4, 2 * (os.cpu_count() or 1)) + 1
+        # More than run, so that components that take turns need not start anew for each.
+        self.size = 3 * self.at_once
         self._launcher = launcher or default_launcher()
-        self._schedule: Schedule[_Waiting] = Schedule(self.size)
+        self._schedule: Schedule[_Waiting] = Schedule(self.at_once)
         self._keeper = Keeper(self._hold)
         self._idle: dict[WorkerSpec, list[tuple[float, WorkerProcess]]] = {}
         self._count = 0  # processes that live or are being started

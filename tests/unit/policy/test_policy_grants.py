@@ -37,6 +37,13 @@ def test_only_allowed_variables_that_are_there() -> None:
     assert grants.notes == ()
 
 
+def test_a_value_from_a_variable_of_another_name() -> None:
+    rules = (EnvironmentRule("TOKEN", value_from="PROD"), EnvironmentRule("B", value_from="GONE"))
+    policy = Policy(version="1.0", environment_allow=rules)
+    grants = _resolve_policy(policy, TOKEN="not this", PROD="this", B="nor this")
+    assert grants.environment == (("TOKEN", "this"),)
+
+
 def test_a_value_to_be_injected_is_not_shown() -> None:
     rule = EnvironmentRule("TOKEN", (("host", "api.x.com"),))
     grants = _resolve_policy(Policy(version="1.0", environment_allow=(rule,)), TOKEN="secret")

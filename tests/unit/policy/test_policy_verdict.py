@@ -35,6 +35,7 @@ permissions:
       - key: HOME
       - key: UNSET
       - {key: TOKEN, inject: {host: api.x.com}}
+      - {key: SHELL_HOME, value_from: HOME}
   resources:
     limits: {memory: 256Mi, cpu: 500m}
 """
@@ -114,6 +115,7 @@ OTHERS = [
     (Kind.NETWORK, "https://y.com/v2", False, "no rule allows GET https://y.com:443/v2"),
     (Kind.NETWORK, "a.evil.com", False, "denied by network.deny[0] (*.evil.com)"),
     (Kind.ENVIRONMENT, "HOME", True, "HOME is allowed by environment.allow[0] (HOME)"),
+    (Kind.ENVIRONMENT, "SHELL_HOME", True, "is allowed with the value of HOME by environment"),
     (Kind.ENVIRONMENT, "UNSET", True, "but it is not set"),
     (Kind.ENVIRONMENT, "PATH", False, "PATH: no rule"),
     (Kind.ENVIRONMENT, "TOKEN", False, "not enforceable yet"),
