@@ -89,7 +89,15 @@ class ForkLauncher:
                 self._server_lost()
             finally:
                 theirs.close()
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                # It was started already, and nobody else knows of it.
+                started = answer.result()
+                started.sock.close()
+                self.kill(started)
+            raise
 
     def kill(self, started: Started) -> None:
         self._signal(b"K", started)
@@ -199,6 +207,9 @@ class SpawnLauncher:
             except OSError as error:
                 ours.close()
                 raise WorkerDied(f"a worker process could not be started: {error}") from error
+            except BaseException:
+                ours.close()
+                raise
             if sys.platform == "win32":
                 assert process.stdin is not None
                 process.stdin.write(theirs.share(process.pid))
