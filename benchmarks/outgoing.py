@@ -65,8 +65,8 @@ async def compare(port: int, folder: Path, rounds: int) -> None:
     async with Relay() as relay:
         pool = Pool(doors=relay.door)
         specs = {
-            "native": WorkerSpec(*code(folder, guarded=False)),
-            "guard and relay": WorkerSpec(*code(folder, guarded=True), network=True),
+            "native": WorkerSpec("native", *code(folder, guarded=False)),
+            "guard and relay": WorkerSpec("guarded", *code(folder, guarded=True), network=True),
         }
 
         async def call(spec: WorkerSpec, function: str, **arguments: object) -> object:

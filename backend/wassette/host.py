@@ -25,6 +25,7 @@ from .errors import (
     CallError,
     ComponentError,
     ComponentNotFound,
+    DigestMismatch,
     InvalidArguments,
     InvalidComponent,
     NeedsPerson,
@@ -128,6 +129,7 @@ class Host:
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
         )
         self._secret_reader = SecretReader(self._secrets)
+        self._also_protected: tuple[Path, ...] = ()
         self._roots = (
             paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
         )
@@ -148,10 +150,13 @@ class Host:
 
     # -- components ----------------------------------------------------------------------------
 
-    async def load(self, reference: str, progress: Progress | None = None) -> Loaded:
+    async def load(
+        self, reference: str, progress: Progress | None = None, *, digest: str | None = None
+    ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
-        Cancelling is safe at any point.
+        `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
+        them is read as a component. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
@@ -163,6 +168,11 @@ class Host:
                 incoming,
                 _in_loop(lambda done, total: tell("reading", done / total if total else None)),
             )
+            if digest is not None and copied.digest != digest:
+                raise DigestMismatch(
+                    f"{located.source} has the digest sha256:{copied.digest}, but "
+                    f"sha256:{digest} was asked for. It was not loaded."
+                )
             before = self._record_or_none(located.id)
             if before is not None and before.digest == copied.digest:
                 record = before
@@ -173,7 +183,10 @@ class Host:
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
             record = replace(record, source=located.source, loaded_at=loaded_at)
-            replaced = await _to_its_end(self.store.commit, incoming, record)
+            if record == before:
+                replaced = True  # nothing is other than it was
+            else:
+                replaced = await _to_its_end(self.store.commit, incoming, record)
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
@@ -372,6 +385,7 @@ class Host:
     @staticmethod
     def _spec(record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
+            component=record.id,
             code=str(code.path),
             sha256=code.sha256,
             tier=code.tier,
@@ -596,6 +610,30 @@ class Host:
         """`limit`: `512Mi`, `1Gi`, plain bytes."""
         await self._edit(component_id, lambda document: document.set_memory(limit))
 
+    def check_attachable(self, component_id: str, document: PolicyDocument) -> None:
+        """Whether `attach_policy` would work, once there is such a component. Raises as it does."""
+        for rule in document.policy.storage_allow:
+            check_enforceable_storage(rule.uri, self._protected())
+        self.policies.check_attachable(component_id, document.to_text())
+
+    async def attach_policy(self, component_id: str, document: PolicyDocument, source: str) -> bool:
+        """Have a whole policy, from `source`, be a component's. Returns whether it was another.
+
+        Only for what a person wrote. Raises `ComponentNotFound`, `PolicyConflict` if the policy
+        that is there is a person's own, `NotEnforceable` for what would have to be widened.
+        """
+        self._check_known(component_id)
+        self.check_attachable(component_id, document)
+        return await asyncio.to_thread(
+            self.policies.attach, component_id, document.to_text(), source
+        )
+
+    def protect(self, path: Path) -> None:
+        """Give no component access to this file, whatever is granted: it is what grants are read
+        from."""
+        self._also_protected = (*self._also_protected, path)
+        self._resolved.clear()
+
     async def reset_permissions(self, component_id: str) -> None:
         """Take every permission back."""
         self._check_known(component_id)
@@ -644,7 +682,8 @@ class Host:
             raise ComponentNotFound(component_id)
 
     def _protected(self) -> tuple[Path, ...]:
-        return (*paths().all, self.settings.component_dir, self._secrets.directory)
+        ours = (*paths().all, self.settings.component_dir, self._secrets.directory)
+        return (*ours, *self._also_protected)
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -730,8 +769,8 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
 
 
 def _variables(policy: Policy | None) -> set[str]:
-    """The variables that a policy is about."""
-    return {rule.key for rule in policy.environment_allow} if policy is not None else set()
+    """The variables that a policy takes values from."""
+    return {rule.variable for rule in policy.environment_allow} if policy is not None else set()
 
 
 def _access(words: list[str]) -> frozenset[Access]:

@@ -319,6 +319,8 @@ class Scripted:
         if not started.ended.done():
             started.ended.set_result(-9)
 
+    def pause(self, started: Started, paused: bool) -> None: ...
+
     async def close(self) -> None: ...
 
     async def say(self, *frames: bytes) -> None:

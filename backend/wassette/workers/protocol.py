@@ -14,8 +14,9 @@ A frame is a header (a JSON object with at least `kind`) and a body (bytes, neve
                     output  {call, stream}                         body: what the guest printed
                     refused {call, target, what}
                     ask     {call, ask, what}                      body: the question, JSON
-                    result  {call}                                 body: the value, JSON
-                    error   {call, error, message}   error: a class in errors.py, or `stopped`
+                    result  {call, memory}                         body: the value, JSON
+                    error   {call, error, message, memory}
+                            error: a class in errors.py, or `stopped`; memory: bytes taken
                     compiled {}                                    body: what was found, JSON
 
 An ask is part of a call, which waits for its answer: there is one at a time, and they are counted

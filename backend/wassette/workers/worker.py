@@ -180,8 +180,8 @@ def _call(
     reason = ticker.end()
     if reason is not None:
         # What the guest made of being cut off from the network is no result.
-        return _error(call, "stopped", reason), b""
-    return reply, result
+        reply, result = _error(call, "stopped", reason), b""
+    return {**reply, "memory": sandbox.taken}, result
 
 
 def _error(call: int, error: str, message: str) -> Header:
