@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+SECRETS = ("auto", "keyring", "file")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Settings:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    secrets: str = "auto"
+    """Where secrets are kept: one of `SECRETS`."""
+    secrets_dir: Path | None = None
+    """Where files with secrets are; None is beside config.toml."""
     egress: EgressOptions = field(default_factory=EgressOptions)
     """How components' requests leave, where they may."""
 
@@ -61,6 +66,8 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        secrets=_secrets(environ, file, configured),
+        secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
     )
 
@@ -115,6 +122,29 @@ def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
         if key in configured
     }
     return _one_of({k: v for k, v in found.items() if v}, str(file))
+
+
+# ---- secrets ------------------------------------------------------------------------------------
+
+
+def _secrets(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, chosen = f"secrets in {file}", configured.get("secrets", "auto")
+    if environ.get("WASSETTE_SECRETS"):
+        where, chosen = "WASSETTE_SECRETS", environ["WASSETTE_SECRETS"]
+    if chosen not in SECRETS:
+        # Not quoted: it could be meant to be a secret.
+        raise ConfigError(f"{where} should be one of {', '.join(SECRETS)}")
+    return str(chosen)
+
+
+def _secrets_dir(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Path | None:
+    name = "WASSETTE_SECRETS_DIR"
+    path = _checked_path(name, environ.get(name) or None) or _checked_path(
+        f"secrets_dir in {file}", configured.get("secrets_dir")
+    )
+    return Path(os.path.abspath(path.expanduser())) if path else None  # noqa: PTH100
 
 
 # ---- variables for components ------------------------------------------------------------------

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import h11
 import trustme
 
-from wassette.egress import BoundSecret, Exchange, Relay, Rules, Want, connect
+from wassette.egress import Exchange, Relay, Rules, Want, connect
 from wassette.egress_options import EgressOptions
 from wassette.errors import RequestRefused
 from wassette.policy import NetworkRule, Policy
-from wassette.policy.network import NetworkTarget, decide_network
+from wassette.policy.injection import BoundSecret, Injection
 
 if TYPE_CHECKING:
     import socket
@@ -48,25 +48,12 @@ def policy(*allow: str, deny: Iterable[str] = (), cidr: Iterable[str] = ()) -> P
     )
 
 
-@dataclass(frozen=True)
-class Binding:
-    """Shaped as `wassette.policy.injection.Injection`."""
-
-    key: str
-    hosts: tuple[NetworkRule, ...]
-    headers: tuple[str, ...] = ()
-    query: str | None = None
-
-    def covers(self, target: NetworkTarget) -> bool:
-        return decide_network(Policy("1.0", network_allow=self.hosts), target).allowed
-
-
 SECRET = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 PLACEHOLDER = "wst_5f0c2b9d77e14a6d8c3b1f2e4d5a6978bb01"
 
 
 def secret(*hosts: str, value: str = SECRET, placeholder: str = PLACEHOLDER, **where: Any) -> Any:
-    binding = Binding("TOKEN", tuple(NetworkRule(host=one) for one in hosts), **where)
+    binding = Injection("TOKEN", tuple(NetworkRule(host=one) for one in hosts), **where)
     return BoundSecret(binding, placeholder, value)
 
 

@@ -19,11 +19,11 @@ connect by itself, and then to somewhere else than what was checked.
 
 from __future__ import annotations
 
-from wassette.egress.inject import BoundSecret
 from wassette.egress.model import Dial, Exchange, Resolver, Route, Rules, Want
 from wassette.egress.relay import Door, Relay
 from wassette.egress_options import EgressOptions
 from wassette.errors import RequestRefused
+from wassette.policy.injection import BoundSecret
 
 __all__ = [
     "BoundSecret",

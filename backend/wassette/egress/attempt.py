@@ -10,8 +10,8 @@ from wassette.egress.scrub import Pattern, patterns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wassette.egress.inject import BoundSecret
     from wassette.egress.model import Exchange
+    from wassette.policy.injection import BoundSecret
 
 _MAX_URL = 2000
 

@@ -8,75 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
-
-from wassette.errors import ConfigError, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wassette.policy.model import NetworkRule
-    from wassette.policy.network import NetworkTarget
+    from wassette.policy.injection import BoundSecret
 
 Headers = list[tuple[bytes, bytes]]
-
-_PLACEHOLDER = re.compile(r"[\x21-\x7e]+")
-# No header may have them; a line break would begin another header.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class Injection(Protocol):
-    """`wassette.policy.injection.Injection`: which requests a secret goes into, and where.
-
-    No header names means every header, unless there is a query parameter.
-    """
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def hosts(self) -> tuple[NetworkRule, ...]: ...
-    @property
-    def headers(self) -> tuple[str, ...]: ...
-    @property
-    def query(self) -> str | None: ...
-    def covers(self, target: NetworkTarget) -> bool: ...
-
-
-@dataclass(frozen=True)
-class BoundSecret:
-    """A secret, what stands for it, and where it may go.
-
-    Both have the same number of bytes, so that lengths stay what they are when one replaces the
-    other. Raises `ConfigError` if the value cannot be sent in a header.
-    """
-
-    injection: Injection
-    placeholder: str
-    value: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        key = visible(self.injection.key)
-        if not self.value or _CONTROLS.search(self.value) or self.value != self.value.strip():
-            raise ConfigError(
-                f"The secret {key} cannot be put into requests: it is empty, has line breaks or "
-                "control characters, or begins or ends with spaces"
-            )
-        if not _PLACEHOLDER.fullmatch(self.placeholder):
-            raise ConfigError(f"What stands for the secret {key} should be visible ASCII")
-        if len(self.placeholder) != len(self.value.encode()):
-            raise ConfigError(f"What stands for the secret {key} should be as long as it is")
-
-    @property
-    def old(self) -> bytes:
-        """What the component wrote."""
-        return self.placeholder.encode()
-
-    @property
-    def new(self) -> bytes:
-        return self.value.encode()
 
 
 def into_headers(headers: Headers, secrets: Sequence[BoundSecret]) -> Headers:

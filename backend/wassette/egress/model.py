@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import socket
 
-    from wassette.egress.inject import BoundSecret
     from wassette.policy import Policy
+    from wassette.policy.injection import BoundSecret
 
 
 @dataclass(frozen=True)

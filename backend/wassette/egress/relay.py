@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     import h11
 
-    from wassette.egress.inject import BoundSecret
     from wassette.egress.model import Dial, Resolver, Rules, Want
     from wassette.egress.proxies import Proxy
     from wassette.egress.pump import Pump, Sending
     from wassette.egress.scrub import Scrubber
     from wassette.egress.wire import Wire
+    from wassette.policy.injection import BoundSecret
     from wassette.policy.model import Policy
     from wassette.policy.network import NetworkTarget
 

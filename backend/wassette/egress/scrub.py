@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from wassette.egress.inject import BoundSecret
+    from wassette.policy.injection import BoundSecret
 
 # One place in an encoded text: each way to write it there, and what to write instead.
 _Unit = dict[bytes, bytes]

@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wassette.errors import CallError, WassetteError, WorkerDied, visible
@@ -45,7 +45,7 @@ class WorkerSpec:
     """(directory of the host, path in the guest, writable)."""
     file_rules: str = ""
     """What of the mounts may be used, for the guard (sandbox/guard/guard.wit); empty: nothing."""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     memory: int = 512 * 1024 * 1024
     """Bytes."""
     cpu: float | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +127,19 @@ async def test_old_versions_are_refused(tls: TLS, options: EgressOptions) -> Non
         world.leads[PUBLIC, 443] = await world.serve(echo, context)
         world.names["good.example"] = [PUBLIC]
         assert (await world.refused("https://good.example/")).code == "TLS-protocol-error"
+
+
+async def test_the_way_of_the_systems_that_decide_themselves(
+    tls: TLS, options: EgressOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS and Windows, as far as that can be seen elsewhere: truststore under the relay."""
+    monkeypatch.setattr("wassette.egress.tls.sys", SimpleNamespace(platform="darwin"))
+    async with World(options) as world:
+        await world.site("good.example", echo, tls=tls)
+        assert (await world.fetch("https://good.example/")).status == 200
+    async with World() as world:
+        await world.site("good.example", echo, tls=tls)
+        assert (await world.refused("https://good.example/")).code == "TLS-certificate-error"
 
 
 async def test_http_is_not_https(tls: TLS, options: EgressOptions) -> None:
