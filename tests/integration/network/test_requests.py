@@ -252,7 +252,9 @@ async def test_calls_at_the_same_time_have_their_own_records(guest: Host) -> Non
     await asyncio.gather(*(one(number) for number in range(24)))
 
 
-async def test_a_download_and_an_upload_with_flat_memory(guest: Host, internet: Internet) -> None:
+async def test_a_download_and_an_upload_with_flat_memory(
+    guest: Host, internet: Internet, record_property: Callable[..., None]
+) -> None:
     """A gigabyte each way takes no more of worker and host than a megabyte."""
     size = 2**30
     set_timeout(guest, "c-http", "300s")
@@ -269,6 +271,7 @@ async def test_a_download_and_an_upload_with_flat_memory(guest: Host, internet: 
         assert internet.seen[-1].size == sent.exchanges[0].sent == size // 4
     after = peak(worker.pid), psutil.Process().memory_info().rss
     grown = [(b - a) / 2**20 for a, b in zip(before, after, strict=True)]
+    record_property("MiB of worker and host", [round(one, 1) for one in grown])
     assert max(grown) < 64, f"MiB of worker and host: {grown}"
 
 
