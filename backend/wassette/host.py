@@ -14,6 +14,7 @@ import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from .answers import CallResult, ComponentState, Loaded, PolicyView
 from .code import Code, CodeCache
@@ -49,6 +50,7 @@ from .policy import (
 )
 from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
+from .session import Session
 from .toolset import Toolset
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
@@ -69,8 +71,9 @@ GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
 paths lead takes a millisecond. A granted directory that is made meanwhile waits so long."""
 
-WATCH_INTERVAL = 0.25
-"""Seconds between looks for changes that another process made."""
+WATCH_INTERVAL = 0.05
+"""Seconds between looks for changes that another process made: one `stat`, so that clients are told
+within a tenth of a second."""
 
 _UNEXAMINED = "has not been examined yet"
 _RACY_NS = 100_000_000  # a directory changed this recently may change again unnoticed
@@ -107,7 +110,10 @@ class Host:
         self._pool = Pool(launcher=launcher)
         self._code = CodeCache(self.store, Compiler(launcher))
         self._tools = _Tools()
-        self._resolved: dict[str, _Resolved] = {}
+        self.session = Session.of(settings)
+        """Of whoever has none of its own: the command line, a host of one client."""
+        # For each session by itself: no call is given the variables of another session's.
+        self._resolved: WeakKeyDictionary[Session, dict[str, _Resolved]] = WeakKeyDictionary()
         self._changed: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._roots = (
@@ -257,7 +263,9 @@ class Host:
             self._tools = _Tools(self._settled(version), Toolset(records))
         return self._tools.toolset
 
-    async def call_tool(self, name: str, arguments: Mapping[str, Any] | bytes) -> CallResult:
+    async def call_tool(
+        self, name: str, arguments: Mapping[str, Any] | bytes, *, session: Session | None = None
+    ) -> CallResult:
         """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
         the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
 
@@ -271,7 +279,7 @@ class Host:
         record = await self.component(tool.component_id)
         outcome = Outcome()
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        grants = self.grants(record.id)
+        grants = self.grants(record.id, session)
         value: Any = None
         error: CallError | None = None
         try:
@@ -363,27 +371,27 @@ class Host:
 
     # -- permissions ---------------------------------------------------------------------------
 
-    def grants(self, component_id: str) -> Grants:
-        """What a component may use now. A broken policy gives nothing."""
+    def grants(self, component_id: str, session: Session | None = None) -> Grants:
+        """What a component may use now, in a call of `session`. A broken policy gives nothing."""
+        session = session or self.session
         state = self.policies.read(component_id)
         if state.error is not None:
             log.warning("component %s runs without permissions: %s", component_id, state.error)
         bound, notes = self._bound(component_id)
-        known = self._resolved.get(component_id)
+        resolved = self._resolved.setdefault(session, {})
+        known = resolved.get(component_id)
         if known is not None and known.fits(state, bound):
             return known.grants
         grants = resolve(
             state.policy,
-            environment=self.settings.environment,
+            environment=session.environment,
             private_root=self._roots / component_id,
             protected=self._protected(),
             bound=bound,
         )
         if notes:
             grants = replace(grants, notes=(*grants.notes, *notes))
-        self._resolved[component_id] = _Resolved(
-            state, bound, time.monotonic() + GRANTS_KEPT, grants
-        )
+        resolved[component_id] = _Resolved(state, bound, time.monotonic() + GRANTS_KEPT, grants)
         return grants
 
     def explain(
@@ -496,9 +504,9 @@ class Host:
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
 
-    def require_person(self, what: str, command: str) -> None:
+    def require_person(self, what: str, command: str, session: Session | None = None) -> None:
         """Raise `NeedsPerson` unless agents were allowed to do such things."""
-        if not self.settings.agent_grants:
+        if not (session or self.session).agent_grants:
             raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
 
     async def _edit(self, component_id: str, change: Callable[[PolicyDocument], bool]) -> bool:
