@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.hosts import end_hosts
 from wassette.config import Settings
 from wassette.host import Host
 from wassette.paths import paths
@@ -44,9 +45,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv(variable, str(folder / name))
     for variable in ("WASSETTE_COMPONENT_DIR", "WASSETTE_PLUGIN_DIR", "WASSETTE_CONFIG_FILE"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("WASSETTE_IDLE_TIMEOUT", "60")
     paths.cache_clear()
     yield folder
     paths.cache_clear()
+    end_hosts(folder)
 
 
 @pytest.fixture

@@ -152,11 +152,15 @@ except ImportError:  # another Python than CPython
     _scan = json.JSONDecoder(strict=False).scan_once
 
 
+# The scanner says what is wrong with a class of the json module, and fails without that.
+_NOT_JSON = (ValueError, StopIteration, RecursionError, SystemError)
+
+
 def loads(data: bytes) -> Any:
     """A message; None if it is not JSON."""
     try:
         return _scan(data.decode().lstrip(), 0)[0]
-    except (ValueError, StopIteration, RecursionError):
+    except _NOT_JSON:
         return None
 
 
@@ -254,7 +258,7 @@ class Conversation:
         if self.unanswered and head.startswith(_ANSWER):
             try:
                 number, end = _scan(head[len(_ANSWER) :].decode("utf-8", "replace"), 0)
-            except (ValueError, StopIteration):
+            except _NOT_JSON:
                 return
             if not head.startswith(b',"method"', len(_ANSWER) + end):  # a request of the host's
                 self.unanswered.pop(number, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -58,6 +59,7 @@ class Http(Protocol):
 
 def main() -> int:
     """The process that a bridge starts; the exit code. It fails with one line on stderr."""
+    gc.disable()  # until everything is imported: there is nothing to be found
     try:
         logs.set_up("%(asctime)s %(levelname)s %(name)s: %(message)s")
         settings = config.load()
@@ -158,6 +160,10 @@ class _Process:
     # -- clients ---------------------------------------------------------------------------------
 
     async def _serve(self, meeting: Rendezvous) -> None:
+        # What exists now stays: from here on no collection has to look through it.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
         listening = meeting.listen(json.dumps(self._facts()).encode() + b"\n")
         sock = socket.socket(fileno=listening.detach())
         sock.setblocking(False)
