@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import select
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -32,8 +32,8 @@ def end_hosts(home: Path) -> None:
     """End every host of a home, at once, and wait until it is gone."""
     for process in hosts(home):
         with contextlib.suppress(psutil.NoSuchProcess):
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.kill()
+    eventually(lambda: not hosts(home))  # not `wait`: nobody may be there to bury them
 
 
 def hosts(home: Path) -> list[psutil.Process]:
@@ -73,6 +73,22 @@ def eventually(condition: Callable[[], object], what: str = "") -> None:
     while not condition():
         assert time.monotonic() < give_up, what or condition
         time.sleep(0.02)
+
+
+def probe_home(folder: Path) -> Path:
+    """A home in which `c-probe` is loaded, to be copied."""
+    from build import build
+
+    from support.cli import Cli
+
+    cli = Cli(folder)
+    cli.ok("component", "load", build("c-probe"))
+    return folder
+
+
+def copy_probe(template: Path, home: Path) -> None:
+    for name in ("data", "cache"):
+        shutil.copytree(template / name, home / name, dirs_exist_ok=True)
 
 
 class Stdio:
@@ -125,7 +141,7 @@ class Stdio:
         """Ask, and wait for the answer; whatever else comes is passed over."""
         return self.answer(self.ask(method, params))
 
-    def call(self, name: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         return self.request("tools/call", {"name": name, "arguments": arguments})
 
     def ask(self, method: str, params: Mapping[str, Any] | None = None) -> int:

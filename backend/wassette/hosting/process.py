@@ -59,15 +59,39 @@ class Http(Protocol):
 
 def main() -> int:
     """The process that a bridge starts; the exit code. It fails with one line on stderr."""
+    started = _detach()
     gc.disable()  # until everything is imported: there is nothing to be found
     try:
         logs.set_up("%(asctime)s %(levelname)s %(name)s: %(message)s")
         settings = config.load()
         # What variables there are is for each session to say: ours are of whoever came first.
-        return run(replace(settings, environment={}), foreground=False)
+        return _run(replace(settings, environment={}), None, False, started)
     except WassetteError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+
+
+def _detach() -> Callable[[], None]:
+    """Go on in a child whose parent is gone once the returned function is called.
+
+    Some clients end a server with all that descends from it. The host is not only theirs.
+    """
+    read, write = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(write)
+        if os.read(read, 1):
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        os._exit(abs(os.waitstatus_to_exitcode(status)))
+    os.close(read)
+    os.setsid()
+
+    def started() -> None:
+        os.write(write, b"!")
+        os.close(write)
+
+    return started
 
 
 def run(
@@ -81,6 +105,15 @@ def run(
     `http` makes the server that is to run as well. A process in the foreground serves bridges too,
     unless another host does already.
     """
+    return _run(settings, http, foreground, lambda: None)
+
+
+def _run(
+    settings: Settings,
+    http: Callable[[Host, McpServer], Http] | None,
+    foreground: bool,
+    started: Callable[[], None],
+) -> int:
     meeting = None
     try:
         meeting = Rendezvous(str(settings.component_dir))
@@ -92,7 +125,8 @@ def run(
         lock = -1
     if lock < 0 and not foreground:
         return 0  # another one was there first
-    return asyncio.run(_Process(settings, meeting if lock >= 0 else None, http, foreground).run())
+    place = meeting if lock >= 0 else None
+    return asyncio.run(_Process(settings, place, http, foreground, started).run())
 
 
 def _claim(meeting: Rendezvous, *, patient: bool) -> int:
@@ -127,8 +161,10 @@ class _Process:
         meeting: Rendezvous | None,
         http: Callable[[Host, McpServer], Http] | None,
         foreground: bool,
+        started: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._tell_started = started
         self._meeting = meeting
         self._http = http
         self._foreground = foreground
@@ -172,6 +208,7 @@ class _Process:
         accepting = loop.create_task(self._accept(sock))
         looking = loop.create_task(self._look(meeting))
         self._maybe_idle()
+        self._tell_started()
         log.info("serving %s", meeting.socket_path)
         try:
             await self._ending.wait()

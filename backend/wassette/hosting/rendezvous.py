@@ -272,6 +272,8 @@ class Rendezvous:
                 if sock is not None:
                     answer = greet(sock, hello, give_up - time.monotonic())
                     if answer:
+                        if process is not None:
+                            process.wait()  # it only started the host, and ends with that
                         return sock, answer
                     sock.close()  # it was about to end
                 if lock < 0:
