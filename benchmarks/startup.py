@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+HOMES = ("data", "config", "cache", "state")
 WASSETTE = [sys.executable, "-m", "wassette"]
 CLIENT = {"name": "bench", "version": "0"}
 INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CLIENT}
@@ -51,7 +52,7 @@ def measure(*, quick: bool) -> None:
             home.load_component()
             starts(home, 8 if quick else 40, 2 if quick else 6)
             calls(home, 1.0 if quick else 4.0)
-            memory(home)
+            memory(home, quick=quick)
             changes(home, 5 if quick else 20)
         finally:
             home.stop()
@@ -62,14 +63,14 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("data", "config", "cache", "state", "runtime"):
+        for name in (*HOMES, "runtime"):
             (folder / name).mkdir(mode=0o700)
         self.env = {
             **os.environ,
             "HOME": str(folder),
             "WASSETTE_IDLE_TIMEOUT": "120",
             "XDG_RUNTIME_DIR": str(folder / "runtime"),
-            **{f"XDG_{n.upper()}_HOME": str(folder / n) for n in ("data", "config", "cache", "state")},
+            **{f"XDG_{n.upper()}_HOME": str(folder / n) for n in HOMES},
         }
 
     def load_component(self) -> None:
@@ -103,7 +104,11 @@ class Stdio:
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            self._command, env=self._home.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            self._command,
+            env=self._home.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
         return self
 
@@ -240,7 +245,7 @@ def flood(client: Stdio, lanes: int, seconds: float) -> tuple[float, list[float]
 # ---- what it costs ------------------------------------------------------------------------------
 
 
-def memory(home: Home) -> None:
+def memory(home: Home, *, quick: bool) -> None:
     print("\nMemory, MB                                  RSS      PSS")
     with Stdio(home) as client, Stdio(home, "--standalone") as standalone:
         for one in (client, standalone):
@@ -257,9 +262,10 @@ def memory(home: Home) -> None:
             found = [process.memory_full_info() for process in processes]
             rss, pss = sum(one.rss for one in found), sum(one.pss for one in found)
             print(f"  {name:36} {rss / 1e6:8.1f} {pss / 1e6:8.1f}")
+        seconds = 30 if not quick else 5
         before = sum(host.cpu_times()[:2])
-        time.sleep(10)
-        used = (sum(host.cpu_times()[:2]) - before) / 10
+        time.sleep(seconds)
+        used = (sum(host.cpu_times()[:2]) - before) / seconds
     print(f"  the host with a client that does nothing: {used:.2%} of a core")
 
 
@@ -275,9 +281,9 @@ def changes(home: Home, rounds: int) -> None:
         client.initialize()
         client.request("tools/list")
         times = []
-        for _ in range(rounds):
+        for number in range(rounds):
             for source, target in ((store, spare), (spare, store)):
-                time.sleep(0.3)
+                time.sleep(0.3 + number * 0.0137 % 0.05)  # at any time between two looks
                 began = time.perf_counter()
                 for name in ("more.wasm", "more.metadata.json"):
                     shutil.move(source / name, target / name)

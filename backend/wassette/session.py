@@ -29,5 +29,5 @@ class Session:
 
 
 CURRENT: ContextVar[Session | None] = ContextVar("session", default=None)
-"""The session that a message came in, for the MCP server. Whoever receives messages sets it; without
-it a message belongs to the host's own session."""
+"""The session that a message came in, for the MCP server. Whoever receives messages sets it;
+without it a message belongs to the host's own session."""

@@ -1,4 +1,4 @@
-"""Attacks on the shared host: on the way to it, by those who reach it, and by one client on others."""
+"""Attacks on the shared host: on the way to it, by those who reach it, by one client on others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from support.hosts import PATIENCE, Stdio, copy_probe, eventually, hosts, probe_home, status, the_host, value
+from support.hosts import (
+    PATIENCE,
+    Stdio,
+    copy_probe,
+    eventually,
+    hosts,
+    probe_home,
+    status,
+    the_host,
+    value,
+)
 from wassette.host import Host
 from wassette.hosting.rendezvous import HostUnavailable, Rendezvous, RuntimeDirectory
 
@@ -146,7 +156,11 @@ async def test_a_server_of_another_user(settings: Settings, place: Rendezvous) -
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(place.runtime.address(f"host-{place.key}.sock"))
         # Who listens is who called listen().
-        code = "import os, socket, sys; os.setuid(65534); socket.socket(fileno=int(sys.argv[1])).listen()"
+        code = (
+            "import os, socket, sys\n"
+            "os.setuid(65534)\n"
+            "socket.socket(fileno=int(sys.argv[1])).listen()"
+        )
         subprocess.run(
             [sys.executable, "-c", code, str(listening.fileno())],
             pass_fds=[listening.fileno()],
@@ -172,7 +186,13 @@ async def test_another_user_connects(probed: Settings, home: Path, place: Rendez
 
     def as_nobody() -> str:
         command = ["/usr/bin/env", "python3", "-I", "-c", code, str(link)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin:/usr/local/bin"})
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": "/usr/bin:/bin:/usr/local/bin"},
+        )
         return done.stdout.strip()
 
     with Stdio(component_dir=probed.component_dir) as client:
@@ -325,9 +345,7 @@ def test_a_gigabyte_in_one_line(settings: Settings, home: Path) -> None:
         assert the_host(home).memory_info().rss < 200e6
 
 
-async def test_a_gigabyte_past_the_bridge(
-    probed: Settings, home: Path, place: Rendezvous
-) -> None:
+async def test_a_gigabyte_past_the_bridge(probed: Settings, home: Path, place: Rendezvous) -> None:
     with Stdio(component_dir=probed.component_dir) as client:
         client.initialize()
         sock = place.connect()
@@ -417,9 +435,8 @@ async def test_reading_what_another_session_may_read(probed: Settings, home: Pat
             assert value(second.call("get-env", name="TOKEN")) is None
             assert value(third.call("get-env", name="TOKEN")) == "other"
         # Nor is it anywhere else that the others, or other programs, could look.
-        host = the_host(home)
-        assert secret not in json.dumps([host.environ(), host.cmdline()])
-        for process in host.children(recursive=True):
+        shared = the_host(home)
+        for process in (shared, *shared.children(recursive=True)):
             assert secret not in json.dumps([process.environ(), process.cmdline()])
         for folder in (home / "runtime", home / "state"):
             for file in folder.rglob("*"):

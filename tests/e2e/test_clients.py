@@ -35,9 +35,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def client(name: str) -> NpmClient:
         made = NpmClient(name, home)
         load = [*WASSETTE, "component", "load", str(wat.write(tmp_path, "calc"))]
-        subprocess.run(
-            load, env=dict(made.environment()), check=True, capture_output=True
-        )
+        subprocess.run(load, env=dict(made.environment()), check=True, capture_output=True)
         return made
 
     yield client
@@ -84,7 +82,7 @@ def test_codex(make: Make) -> None:
     """`codex mcp list` does not look; its app server does, and says which tools there are."""
     client = make("codex")
     client.run("mcp", "add", "wassette", *variables(client, "--env"), "--", *SERVE)
-    [listed] = [one for one in _codex_json(client.run("mcp", "list", "--json"))]
+    [listed] = _codex_json(client.run("mcp", "list", "--json"))
     assert (listed["name"], listed["enabled"]) == ("wassette", True)
     with subprocess.Popen(
         client.command("app-server"), cwd=client.home, env=dict(client.environment()),
@@ -118,7 +116,7 @@ def _codex_json(text: str) -> Any:
 
 
 def test_copilot_cli(make: Make) -> None:
-    """It has no check short of a conversation, which needs an account; that it knows the command."""
+    """It has no check short of a conversation, which needs an account. It knows the command."""
     client = make("copilot")
     client.run("mcp", "add", "wassette", *variables(client, "--env"), "--", *SERVE)
     known = json.loads(client.run("mcp", "list", "--json"))["mcpServers"]["wassette"]

@@ -146,9 +146,7 @@ class Stdio:
 
     def ask(self, method: str, params: Mapping[str, Any] | None = None) -> int:
         self._number += 1
-        self.send(
-            {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params or {}}
-        )
+        self.send({"jsonrpc": "2.0", "id": self._number, "method": method, "params": params or {}})
         return self._number
 
     def answer(self, number: int) -> dict[str, Any]:
@@ -194,7 +192,7 @@ class Stdio:
     def errors(self) -> str:
         """What it said on stderr; it has ended."""
         assert self.process.stderr is not None
-        return self.process.stderr.read().decode()
+        return bytes(self.process.stderr.read()).decode()
 
 
 def value(answer: Mapping[str, Any]) -> Any:

@@ -23,6 +23,7 @@ from .output import visible_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 @click.group(
     cls=Group,
     invoke_without_command=True,

@@ -118,5 +118,3 @@ def _table(hosts: list[dict[str, Any]]) -> str:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["started"]))
         rows.append((str(one["pid"]), one["version"], since, clients, one["component_dir"]))
     return table(("Process", "Version", "Since", "Clients", "Components"), rows)
-
-

@@ -32,6 +32,7 @@ SAFE_WRITE = 4096
 HIGH_WATER = 1024 * 1024
 """Bytes waiting to be written on one side over which the other side is not read."""
 
+_LOST = "Wassette's host process ended before it answered; whether the call had effects is unknown"
 _CONNECTION_CLOSED = -32000
 _INTERNAL_ERROR = -32603
 
@@ -172,7 +173,9 @@ def dumps(value: object) -> str:
         return "{" + ",".join(f"{_quoted(k)}:{dumps(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(dumps, value)) + "]"
-    return {None: "null", True: "true", False: "false"}.get(value) or str(value)  # type: ignore[call-overload,no-any-return]
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def hello(options: Options, directory: str, environ: Mapping[str, str]) -> bytes:
@@ -408,7 +411,7 @@ class Bridge:
             try:
                 data = self._host.recv(CHUNK)
             except BlockingIOError:
-                return
+                return None
             except OSError:
                 data = b""
             if not data:
@@ -435,8 +438,7 @@ class Bridge:
         self._host, self._host_fd = None, -1
         self._to_host.clear()
         lost = len(self._conversation.unanswered)
-        reason = "Wassette's host process ended before it answered; whether the call had effects is unknown"
-        self._to_client += self._conversation.failed(_CONNECTION_CLOSED, reason)
+        self._to_client += self._conversation.failed(_CONNECTION_CLOSED, _LOST)
         self._flush_client()
         if self._client_ended:
             raise _Ended(1 if lost else 0)
@@ -543,7 +545,7 @@ def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
 
 
 def _take_signals() -> None:
-    from _signal import SIGINT, SIGTERM, signal
+    from _signal import SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 
     # At once: the host sees the connection end, and cancels what is running.
     signal(SIGTERM, lambda *_: os._exit(0))

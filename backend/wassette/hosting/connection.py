@@ -76,7 +76,9 @@ class Greeting:
             )
         if said.get("component_dir") != str(settings.component_dir):
             raise _Refused(f"this host serves {settings.component_dir}, not another directory")
-        environment, env, file = said.get("environment"), said.get("env"), said.get("env_file")
+        environment: Any = said.get("environment")
+        env: Any = said.get("env")
+        file: Any = said.get("env_file")
         if not _texts(environment, dict) or not _texts(env, list):
             raise _Refused("the variables are not texts")
         if file is not None and (not _texts(file, list) or len(file) != 2):
@@ -219,9 +221,9 @@ class Connection:
 
             async def receive() -> None:
                 async with incoming:
-                    with contextlib.suppress(ConnectionError, anyio.BrokenResourceError):
-                        with self._receiving:
-                            await self._receive(reader, writer, incoming, lines, early)
+                    gone = contextlib.suppress(ConnectionError, anyio.BrokenResourceError)
+                    with gone, self._receiving:
+                        await self._receive(reader, writer, incoming, lines, early)
 
             async def send() -> None:
                 try:

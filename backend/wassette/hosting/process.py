@@ -18,7 +18,8 @@ import socket
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from wassette import config, logs
 from wassette._version import __version__
@@ -53,13 +54,13 @@ class Http(Protocol):
 
     url: str
 
-    async def __aenter__(self) -> Http: ...
+    async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
 
 
 def main() -> int:
     """The process that a bridge starts; the exit code. It fails with one line on stderr."""
-    started = _detach()
+    started = _detach() if sys.platform != "win32" else lambda: None
     gc.disable()  # until everything is imported: there is nothing to be found
     try:
         logs.set_up("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -114,6 +115,8 @@ def _run(
     foreground: bool,
     started: Callable[[], None],
 ) -> int:
+    if sys.platform == "win32":
+        return asyncio.run(_Process(settings, None, http, foreground, started).run())
     meeting = None
     try:
         meeting = Rendezvous(str(settings.component_dir))
@@ -187,10 +190,12 @@ class _Process:
                 server = await stack.enter_async_context(self._http(host, self._mcp))
                 self._url = server.url
             with self._signals():
-                if self._meeting is None:
-                    await self._ending.wait()
-                else:
+                if self._meeting is not None:
                     await self._serve(self._meeting)
+                elif sys.platform == "win32":
+                    await self._serve_pipe()
+                else:
+                    await self._ending.wait()
         return self._code
 
     # -- clients ---------------------------------------------------------------------------------
@@ -244,21 +249,35 @@ class _Process:
             sock.close()
             return
         connection = Connection(self, self._mcp, self._settings, pid)
-        task = asyncio.create_task(self._talk(connection, sock))
+
+        async def talk() -> None:
+            try:
+                reader, writer = await asyncio.open_unix_connection(sock=sock)
+            except OSError:
+                sock.close()
+                return
+            await connection.run(reader, writer)
+
+        self._keep(connection, asyncio.create_task(talk()))
+
+    async def _serve_pipe(self) -> None:
+        from . import windows
+        from .connection import Connection
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = Connection(self, self._mcp, self._settings, None)
+            self._keep(connection, asyncio.create_task(connection.run(reader, writer)))
+
+        self._maybe_idle()
+        await windows.serve(str(self._settings.component_dir), accept, self._ending)
+        await self._drain()
+
+    def _keep(self, connection: Connection, task: asyncio.Task[None]) -> None:
         self._connections[connection] = task
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
         task.add_done_callback(lambda _: self._end(connection))
-
-    @staticmethod
-    async def _talk(connection: Connection, sock: socket.socket) -> None:
-        try:
-            reader, writer = await asyncio.open_unix_connection(sock=sock)
-        except OSError:
-            sock.close()
-            return
-        await connection.run(reader, writer)
 
     def _end(self, connection: Connection) -> None:
         task = self._connections.pop(connection)
@@ -345,9 +364,9 @@ class _Process:
 def rotate(path: str, fd: int) -> None:
     """Begin another log, at `fd`, if this one is large; one older one is kept."""
     with contextlib.suppress(OSError):
-        if os.stat(path).st_size <= MAX_LOG:
+        if Path(path).stat().st_size <= MAX_LOG:
             return
-        os.replace(path, f"{path}.1")
+        Path(path).replace(f"{path}.1")
         fresh = rendezvous.open_log(path)
         if fresh is not None:
             os.dup2(fresh, fd)

@@ -43,12 +43,14 @@ MAX_PATH = 104
 # What a host process needs to know of the environment of whoever happens to start it. Nothing else:
 # that may hold secrets, and is not the environment of the other clients.
 _PASSED_ON = frozenset(
-    """
-    HOME USER LOGNAME PATH LANG LANGUAGE TZ TMPDIR TEMP TMP SYSTEMROOT WINDIR USERPROFILE APPDATA
-    LOCALAPPDATA PROGRAMDATA LD_LIBRARY_PATH DYLD_LIBRARY_PATH RUST_LOG SSL_CERT_FILE SSL_CERT_DIR
-    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
-    DBUS_SESSION_BUS_ADDRESS DISPLAY WAYLAND_DISPLAY
-    """.split()
+    {
+        *("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
+        *("SYSTEMROOT", "WINDIR", "USERNAME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
+        *("PROGRAMDATA", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUST_LOG"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"),
+    }
 )
 _PASSED_ON_PREFIXES = ("LC_", "XDG_", "WASSETTE_")
 
@@ -72,7 +74,7 @@ def component_dir(chosen: str | None, environ: Mapping[str, str]) -> str:
     if len(known) == 1:
         [directory] = known
         if directory and "\0" not in directory:
-            return os.path.abspath(os.path.expanduser(directory))  # noqa: PTH100, PTH111
+            return os.path.abspath(os.path.expanduser(directory))
     from wassette import config
     from wassette.errors import ConfigError
 
@@ -99,7 +101,7 @@ def _configured(environ: Mapping[str, str]) -> bool:
 
 def _base(environ: Mapping[str, str], variable: str, default: str) -> str:
     chosen = environ.get(variable, "")
-    return chosen if chosen.strip() else os.path.expanduser("~") + "/" + default  # noqa: PTH111
+    return chosen if chosen.strip() else os.path.expanduser("~") + "/" + default
 
 
 def host_key(directory: str, version: str = __version__) -> str:
@@ -115,7 +117,10 @@ def host_key(directory: str, version: str = __version__) -> str:
 
 
 def runtime_directory(
-    environ: Mapping[str, str], uid: int, run: str = "/run/user", tmp: str = "/tmp"
+    environ: Mapping[str, str],
+    uid: int,
+    run: str = "/run/user",
+    tmp: str = "/tmp",  # noqa: S108  (checked when opened)
 ) -> str:
     """Where this user's sockets are.
 
@@ -145,7 +150,7 @@ class RuntimeDirectory:
             try:
                 self.fd = os.open(path, flags)
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH120
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
                 os.makedirs(path, mode=0o700, exist_ok=True)
                 self.fd = os.open(path, flags)
         except OSError as error:
@@ -165,7 +170,7 @@ class RuntimeDirectory:
         if status.st_mode & 0o077:
             self._refuse(f"is open to others (mode {status.st_mode & 0o777:o})")
         # Whoever may rename it could put another in its place.
-        parent = os.stat(os.path.dirname(self.path) or "/")  # noqa: PTH120
+        parent = os.stat(os.path.dirname(self.path) or "/")
         if parent.st_uid not in (0, os.getuid()) or (
             parent.st_mode & 0o022 and not parent.st_mode & 0o1000
         ):
@@ -182,7 +187,7 @@ class RuntimeDirectory:
 
         Where the system has no other way, the working directory changes.
         """
-        if sys.platform == "linux" and os.path.isdir("/proc/self/fd"):  # noqa: PTH112
+        if sys.platform == "linux" and os.path.isdir("/proc/self/fd"):
             return f"/proc/self/fd/{self.fd}/{name}"
         path = f"{self.path}/{name}"
         if len(os.fsencode(path)) < MAX_PATH:
@@ -259,8 +264,11 @@ class Rendezvous:
         return sock
 
     def attach(self, hello: bytes) -> tuple[socket, bytes]:
-        """A connection on which the host has answered `hello`, and that answer. If there is no host,
-        it is started, by only one of all that come at once. Raises `HostUnavailable`."""
+        """A connection on which the host has answered `hello`, and that answer.
+
+        If there is no host it is started, by only one of all that come at once. Raises
+        `HostUnavailable`.
+        """
         give_up = time.monotonic() + START_TIMEOUT
         lock = -1
         process: subprocess.Popen[bytes] | None = None
@@ -306,11 +314,11 @@ class Rendezvous:
         log = open_log(self.log_path)
         try:
             return subprocess.Popen(
-                _command(),
+                command(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log if log is not None else subprocess.DEVNULL,
-                env=self._environment(),
+                env=host_environment(self.environ, self.component_dir),
                 cwd="/",
                 start_new_session=True,  # it survives this process, and the terminal
             )
@@ -321,15 +329,6 @@ class Rendezvous:
         finally:
             if log is not None:
                 os.close(log)
-
-    def _environment(self) -> dict[str, str]:
-        passed_on = {
-            name: value
-            for name, value in self.environ.items()
-            if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
-        }
-        passed_on.pop("WASSETTE_PLUGIN_DIR", None)
-        return {**passed_on, "WASSETTE_COMPONENT_DIR": self.component_dir}
 
     def _log_size(self) -> int:
         try:
@@ -463,13 +462,25 @@ def _peer(sock: socket) -> tuple[int, int | None]:
 def open_log(path: str) -> int | None:
     """The log, open to be added to; None if it cannot be written."""
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH120
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError:
         return None
 
 
-def _command() -> list[str]:
+def host_environment(environ: Mapping[str, str], directory: str) -> dict[str, str]:
+    """What a host process for a component directory gets of an environment."""
+    passed_on = {
+        name: value
+        for name, value in environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }
+    passed_on.pop("WASSETTE_PLUGIN_DIR", None)
+    return {**passed_on, "WASSETTE_COMPONENT_DIR": directory}
+
+
+def command() -> list[str]:
+    """How to run a host process."""
     module = "wassette.hosting.process"
     if getattr(sys, "frozen", False):
         return [sys.executable, "_internal", module]

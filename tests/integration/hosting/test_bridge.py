@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -88,7 +89,9 @@ async def test_closed_standard_streams(probed: Settings) -> None:
     """No socket of ours takes the place of a stream that is closed."""
     command = [sys.executable, "-m", "wassette", "serve", "--component-dir", "$0"]
     line = f"{' '.join(command)} <&- >&- 2>&-"
-    done = subprocess.run(["bash", "-c", line, str(probed.component_dir)], timeout=PATIENCE, check=False)
+    done = subprocess.run(
+        ["bash", "-c", line, str(probed.component_dir)], timeout=PATIENCE, check=False
+    )
     assert done.returncode == 0
 
 
@@ -133,7 +136,7 @@ async def test_a_client_that_does_not_read_for_a_while(probed: Settings) -> None
             message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}
             line += json.dumps(message).encode() + b"\n"
             asked.append(number)
-        view, answered = memoryview(line), 0
+        view = memoryview(line)
         stuck = 0
         while view and stuck < 50:  # write as much as it takes, and read nothing
             try:
@@ -144,19 +147,16 @@ async def test_a_client_that_does_not_read_for_a_while(probed: Settings) -> None
                 time.sleep(0.02)
         bridge = psutil.Process(client.process.pid)
         assert bridge.memory_info().rss < 150e6
-        got = set()
+        got: set[int] = set()
         while len(got) < len(asked):
             if view:
-                try:
+                with contextlib.suppress(BlockingIOError):
                     view = view[os.write(client.stdin.fileno(), view) :]
-                except BlockingIOError:
-                    pass
-            message = client.message()
-            assert message is not None
-            if "id" in message:
-                assert len(value(message)) == 50_000
-                got.add(message["id"])
-            answered += 1
+            answer = client.message()
+            assert answer is not None
+            if "id" in answer:
+                assert len(value(answer)) == 50_000
+                got.add(answer["id"])
         assert got == set(asked)
 
 
@@ -165,12 +165,15 @@ async def test_over_sockets_as_node_starts_it(probed: Settings) -> None:
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [sys.executable, "-m", "wassette", "run", "--component-dir", str(probed.component_dir)],
-        stdin=theirs, stdout=theirs, stderr=subprocess.PIPE,
+        stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.PIPE,
     )  # fmt: skip
     theirs.close()
     ours.settimeout(PATIENCE)
     call = {"name": "big-string", "arguments": {"n": 4_000_000}, "_meta": META}
-    ours.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}).encode() + b"\n")
+    ours.sendall(
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}).encode()
+        + b"\n"
+    )
     with ours, ours.makefile("rb") as answers:
         assert len(value(json.loads(answers.readline()))) == 4_000_000
         ours.shutdown(socket.SHUT_WR)
@@ -196,7 +199,9 @@ async def test_variables_are_those_of_the_session(
             await host.grant_environment("c-probe", key)
     options = ("--env-file", "vars", "--env", "A=flag")
     with (
-        Stdio(*options, component_dir=probed.component_dir, cwd=tmp_path, env={"C": "x", "D": "d"}) as one,
+        Stdio(
+            *options, component_dir=probed.component_dir, cwd=tmp_path, env={"C": "x", "D": "d"}
+        ) as one,
         Stdio(component_dir=probed.component_dir, env={"E": "e"}) as two,
     ):
         one.initialize()
@@ -229,7 +234,9 @@ async def test_options_are_those_of_the_session(probed: Settings, tmp_path: Path
         refused = plain.call("grant-environment-variable-permission", **grant)["result"]
         assert refused["isError"]
         assert "Only a person can" in refused["content"][0]["text"]
-        assert not trusting.call("grant-environment-variable-permission", **grant)["result"]["isError"]
+        assert not trusting.call("grant-environment-variable-permission", **grant)["result"][
+            "isError"
+        ]
         assert plain.call("grant-environment-variable-permission", **grant)["result"]["isError"]
 
 

@@ -130,7 +130,7 @@ async def test_killing_the_host_between_calls(probed: Settings, home: Path) -> N
 
 
 async def test_a_stateless_client_goes_on_with_another_host(probed: Settings, home: Path) -> None:
-    """From 2026-07-28 on each request stands for itself, so nothing is lost but what was running."""
+    """From 2026-07-28 on each request stands for itself: only what was running is lost."""
     call = {"name": "add", "arguments": {"a": 1, "b": 2}, "_meta": META}
     with Stdio(component_dir=probed.component_dir) as client:
         assert value(client.request("tools/call", call)) == 3

@@ -119,7 +119,7 @@ _json = st.recursive(
 @given(_json)
 def test_json_there_and_back(value: Any) -> None:
     assert bridge.loads(json.dumps(value).encode()) == value
-    assert json.loads(bridge.dumps(value)) == value
+    assert repr(json.loads(bridge.dumps(value))) == repr(value)  # 1 is not True here
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[" * 100_000, b"nul", b"-", b'{"a":'])
@@ -153,9 +153,11 @@ def answer(number: object, **more: object) -> bytes:
 
 
 def failed(conversation: Conversation) -> list[object]:
+    """The ids of the requests that are told so."""
     lines = conversation.failed(-1, 'no "host"').decode().splitlines()
     errors = [json.loads(line) for line in lines if line]
     assert all(one["error"] == {"code": -1, "message": 'no "host"'} for one in errors)
+    assert not any(isinstance(one["id"], bool) for one in errors)
     return [one["id"] for one in errors]
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wassette import config
+from wassette.errors import ConfigError
 from wassette.hosting import rendezvous
 from wassette.hosting.process import rotate
 from wassette.hosting.rendezvous import HostUnavailable, component_dir, host_key, runtime_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 
@@ -98,8 +102,6 @@ def test_log_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("value", ["-1", "soon", "nan", "inf", "1e12"])
 def test_wrong_idle_timeout(home: Path, value: str) -> None:
-    from wassette.errors import ConfigError
-
     with pytest.raises(ConfigError, match="WASSETTE_IDLE_TIMEOUT should be a number of seconds"):
         config.load(environ={"WASSETTE_IDLE_TIMEOUT": value})
 
@@ -112,5 +114,5 @@ def test_idle_timeout(home: Path) -> None:
     assert config.load(environ={}).idle_timeout == 30
     assert config.load(environ={"WASSETTE_IDLE_TIMEOUT": "2.5"}).idle_timeout == 2.5
     file.write_text("idle_timeout = true\n")
-    with pytest.raises(config.ConfigError, match=r"idle_timeout in .*config\.toml should be"):
+    with pytest.raises(ConfigError, match=r"idle_timeout in .*config\.toml should be"):
         config.load(environ={})
