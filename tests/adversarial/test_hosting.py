@@ -266,33 +266,31 @@ async def test_greetings_that_are_none(probed: Settings, home: Path, place: Rend
         assert len(status(place)["clients"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("changed", "why"),
-    [
-        ({"version": "9.9.9"}, "not 9.9.9"),
-        ({"version": "\x1b[2J"}, r"\\u{1b}[2J"),
-        ({"component_dir": "/etc"}, "not another directory"),
-        ({"environment": ["PATH"]}, "variables are not texts"),
-        ({"environment": {"A": 1}}, "variables are not texts"),
-        ({"env": {"A": "1"}}, "variables are not texts"),
-        ({"env": ["A"]}, "--env takes KEY=VALUE"),
-        ({"env_file": "/etc/passwd"}, "file of variables is not a text"),
-        ({"env_file": ["/etc/passwd"]}, "file of variables is not a text"),
-        ({"env_file": ["x", "no equals sign"]}, "at line 1 of x"),
-        ({"agent_grants": "yes"}, "neither true nor false"),
-        ({"builtin_tools": 1}, "neither true nor false"),
-        ({"want": "shell"}, "not something that a host does"),
-        ({"want": ["session"]}, "not something that a host does"),
-    ],
-)
-async def test_greetings_that_lie(
-    probed: Settings, place: Rendezvous, changed: dict[str, Any], why: str
-) -> None:
+LIES: list[tuple[dict[str, Any], str]] = [
+    ({"version": "9.9.9"}, "not 9.9.9"),
+    ({"version": "\x1b[2J"}, r"\\u{1b}[2J"),
+    ({"component_dir": "/etc"}, "not another directory"),
+    ({"environment": ["PATH"]}, "variables are not texts"),
+    ({"environment": {"A": 1}}, "variables are not texts"),
+    ({"env": {"A": "1"}}, "variables are not texts"),
+    ({"env": ["A"]}, "--env takes KEY=VALUE"),
+    ({"env_file": "/etc/passwd"}, "file of variables is not a text"),
+    ({"env_file": ["/etc/passwd"]}, "file of variables is not a text"),
+    ({"env_file": ["x", "no equals sign"]}, "at line 1 of x"),
+    ({"agent_grants": "yes"}, "neither true nor false"),
+    ({"builtin_tools": 1}, "neither true nor false"),
+    ({"want": "shell"}, "not something that a host does"),
+    ({"want": ["session"]}, "not something that a host does"),
+]
+
+
+async def test_greetings_that_lie(probed: Settings, place: Rendezvous) -> None:
     with Stdio(component_dir=probed.component_dir) as client:
         client.initialize()
-        answer = say(place, greeting(probed, **changed), end=False)
-        assert why in answer.decode()
-        assert json.loads(answer).keys() == {"wassette", "error"}
+        for changed, why in LIES:
+            answer = say(place, greeting(probed, **changed), end=False)
+            assert why in answer.decode(), changed
+            assert json.loads(answer).keys() == {"wassette", "error"}
         assert json.loads(say(place, greeting(probed), end=False)) == {"wassette": 1, "ok": True}
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _json import encode_basestring_ascii as _quoted
+from _json import make_scanner as _make_scanner
 
 from wassette._version import __version__
 
@@ -132,26 +134,19 @@ _FLAGS: Mapping[str, Callable[[Options], None]] = {
 
 # ---- JSON, without the json module -------------------------------------------------------------
 
-try:
-    from _json import encode_basestring_ascii as _quoted
-    from _json import make_scanner as _make_scanner
 
-    class _Plain:
-        """How to read JSON: as `json.loads` does."""
+class _Plain:
+    """How to read JSON: as `json.loads` does."""
 
-        strict = False
-        object_hook = object_pairs_hook = None
-        parse_float = parse_constant = float
-        parse_int = int
-        memo: dict[str, str] = {}  # noqa: RUF012
+    strict = False
+    object_hook = object_pairs_hook = None
+    parse_float = parse_constant = float
+    parse_int = int
+    memo: dict[str, str] = {}  # noqa: RUF012
 
-    _scan: Callable[[str, int], tuple[Any, int]] = _make_scanner(_Plain)  # type: ignore[arg-type]
-except ImportError:  # another Python than CPython
-    import json
 
-    _quoted = json.dumps  # type: ignore[assignment]
-    _scan = json.JSONDecoder(strict=False).scan_once
-
+# The C half of the json module; the other half is regular expressions and costs 5 ms.
+_scan: Callable[[str, int], tuple[Any, int]] = _make_scanner(_Plain)  # type: ignore[arg-type]
 
 # The scanner says what is wrong with a class of the json module, and fails without that.
 _NOT_JSON = (ValueError, StopIteration, RecursionError, SystemError)
