@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -23,6 +24,7 @@ CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
 IDLE_TIMEOUT = 600.0  # seconds
 _MAX_IDLE_TIMEOUT = 365 * 24 * 3600.0
+SECRETS = ("auto", "keyring", "file")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Settings:
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
     idle_timeout: float = IDLE_TIMEOUT
     """Seconds without clients after which a host that was started by one ends."""
+    secrets: str = "auto"
+    """Where secrets are kept: one of `SECRETS`."""
+    secrets_dir: Path | None = None
+    """Where files with secrets are; None is beside config.toml."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
 
 def load(
@@ -64,6 +72,9 @@ def load(
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
         idle_timeout=_idle_timeout(file, configured, environ),
+        secrets=_secrets(environ, file, configured),
+        secrets_dir=_secrets_dir(environ, file, configured),
+        egress=read_options(configured, environ, file),
     )
 
 
@@ -130,6 +141,29 @@ def _idle_timeout(file: Path, configured: Mapping[str, Any], environ: Mapping[st
     if not numeric or not 0 <= value <= _MAX_IDLE_TIMEOUT:
         raise ConfigError(f"{where} should be a number of seconds, 0 or more")
     return float(value)
+
+
+# ---- secrets ------------------------------------------------------------------------------------
+
+
+def _secrets(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, chosen = f"secrets in {file}", configured.get("secrets", "auto")
+    if environ.get("WASSETTE_SECRETS"):
+        where, chosen = "WASSETTE_SECRETS", environ["WASSETTE_SECRETS"]
+    if chosen not in SECRETS:
+        # Not quoted: it could be meant to be a secret.
+        raise ConfigError(f"{where} should be one of {', '.join(SECRETS)}")
+    return str(chosen)
+
+
+def _secrets_dir(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Path | None:
+    name = "WASSETTE_SECRETS_DIR"
+    path = _checked_path(name, environ.get(name) or None) or _checked_path(
+        f"secrets_dir in {file}", configured.get("secrets_dir")
+    )
+    return Path(os.path.abspath(path.expanduser())) if path else None  # noqa: PTH100
 
 
 # ---- variables for components ------------------------------------------------------------------

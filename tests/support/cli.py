@@ -136,6 +136,7 @@ class Cli:
             },
             "XDG_RUNTIME_DIR": str(self.home / "runtime"),
             "WASSETTE_IDLE_TIMEOUT": "5",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
             **self.env,
             **(env or {}),
         }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         "component": "component:component",
         "policy": "policy:policy",
         "permission": "permission:permission",
+        "secret": "secret:secret",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
     },

@@ -49,7 +49,7 @@ _PASSED_ON = frozenset(
         *("PROGRAMDATA", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUST_LOG"),
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
         *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-        *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"),
+        *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "PYTHON_KEYRING_BACKEND"),
     }
 )
 _PASSED_ON_PREFIXES = ("LC_", "XDG_", "WASSETTE_")
