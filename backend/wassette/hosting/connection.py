@@ -36,6 +36,8 @@ MAX_GREETING = 8 * 1024 * 1024
 """Bytes of that; it holds an environment."""
 MAX_RUNNING = 1024
 """Requests of one client that run at once; it is not read from while there are so many."""
+AHEAD = 64
+"""Messages that may wait to be taken up, each way; handing over one by one costs more."""
 CHUNK = 256 * 1024
 
 _NOT_A_MESSAGE = (
@@ -215,8 +217,8 @@ class Connection:
     ) -> None:
         CURRENT.set(self.session)  # messages carry the context that they were received in
         lines.limit = MAX_LINE
-        incoming, read = create_context_streams[SessionMessage | Exception](0)
-        write, outgoing = create_context_streams[SessionMessage](0)
+        incoming, read = create_context_streams[SessionMessage | Exception](AHEAD)
+        write, outgoing = create_context_streams[SessionMessage](AHEAD)
         async with anyio.create_task_group() as tasks:
 
             async def receive() -> None:
