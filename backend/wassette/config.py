@@ -5,6 +5,7 @@ Every problem is `ConfigError`, naming the file or variable and the key.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+IDLE_TIMEOUT = 600.0  # seconds
+_MAX_IDLE_TIMEOUT = 365 * 24 * 3600.0
 SECRETS = ("auto", "keyring", "file")
 
 
@@ -34,6 +37,8 @@ class Settings:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    idle_timeout: float = IDLE_TIMEOUT
+    """Seconds without clients after which a host that was started by one ends."""
     secrets: str = "auto"
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
@@ -66,6 +71,7 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        idle_timeout=_idle_timeout(file, configured, environ),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
@@ -124,6 +130,19 @@ def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
     return _one_of({k: v for k, v in found.items() if v}, str(file))
 
 
+def _idle_timeout(file: Path, configured: Mapping[str, Any], environ: Mapping[str, str]) -> float:
+    where, value = f"idle_timeout in {file}", configured.get("idle_timeout", IDLE_TIMEOUT)
+    chosen = environ.get("WASSETTE_IDLE_TIMEOUT")
+    if chosen:
+        where, value = "WASSETTE_IDLE_TIMEOUT", chosen
+        with contextlib.suppress(ValueError):
+            value = float(chosen)
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if not numeric or not 0 <= value <= _MAX_IDLE_TIMEOUT:
+        raise ConfigError(f"{where} should be a number of seconds, 0 or more")
+    return float(value)
+
+
 # ---- secrets ------------------------------------------------------------------------------------
 
 
@@ -174,13 +193,21 @@ def _environment(
 
 
 def parse_env_file(path: Path) -> dict[str, str]:
-    """`KEY=VALUE` lines; `#` comments, blank lines and `export ` are fine; quotes are taken off."""
+    """The variables in a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--env-file {path} cannot be read: {error}") from None
+    return parse_env_text(text, str(path))
+
+
+def parse_env_text(text: str, path: str) -> dict[str, str]:
+    """`KEY=VALUE` lines; `#` comments, blank lines and `export ` are fine; quotes are taken off.
+
+    `path`: where they are, for errors.
+    """
     found = {}
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue

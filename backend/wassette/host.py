@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from .answers import CallResult, ComponentState, Loaded, PolicyView, Refusal
 from .code import Code, CodeCache
@@ -55,6 +56,7 @@ from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
+from .session import Session
 from .toolset import Toolset
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
@@ -78,8 +80,9 @@ GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
 paths lead takes a millisecond. A granted directory that is made meanwhile waits so long."""
 
-WATCH_INTERVAL = 0.25
-"""Seconds between looks for changes that another process made."""
+WATCH_INTERVAL = 0.05
+"""Seconds between looks for changes that another process made: one `stat`, so that clients are told
+within a tenth of a second."""
 
 _NO_SECRETS = ComponentSecrets()
 _UNEXAMINED = "has not been examined yet"
@@ -122,7 +125,10 @@ class Host:
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
         self._code = CodeCache(self.store, Compiler(launcher))
         self._tools = _Tools()
-        self._resolved: dict[str, _Resolved] = {}
+        self.session = Session.of(settings)
+        """Of whoever has none of its own: the command line, a host of one client."""
+        # For each session by itself: no call is given the variables of another session's.
+        self._resolved: WeakKeyDictionary[Session, dict[str, _Resolved]] = WeakKeyDictionary()
         self._changed: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._secrets = SecretStore(
@@ -289,7 +295,9 @@ class Host:
             self._tools = _Tools(self._settled(version), Toolset(records))
         return self._tools.toolset
 
-    async def call_tool(self, name: str, arguments: Mapping[str, Any] | bytes) -> CallResult:
+    async def call_tool(
+        self, name: str, arguments: Mapping[str, Any] | bytes, *, session: Session | None = None
+    ) -> CallResult:
         """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
         the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
 
@@ -302,9 +310,9 @@ class Host:
             raise (ToolNotFound(name, broken) if broken else unknown) from None
         record = await self.component(tool.component_id)
         outcome = Outcome()
-        requests = Requests(record.id, partial(self._route, record.id))
+        requests = Requests(record.id, partial(self._route, record.id, session))
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        grants = await self.current_grants(record.id)
+        grants = await self.current_grants(record.id, session)
         value: Any = None
         error: CallError | None = None
         try:
@@ -365,20 +373,25 @@ class Host:
         raise AssertionError("unreachable")
 
     async def _route(
-        self, component_id: str, want: Want, door: Door, record: Callable[[Exchange], None]
+        self,
+        component_id: str,
+        session: Session | None,
+        want: Want,
+        door: Door,
+        record: Callable[[Exchange], None],
     ) -> Route:
         """Where a request goes, by the policy as it is now: what was revoked a moment ago counts.
 
         Raises `RequestRefused`. Nothing was sent yet, and the component waits: what no rule covers
         is refused here, and whoever asks a person instead does it here, too.
         """
-        return await door.route(want, await self._rules(component_id), record)
+        return await door.route(want, await self._rules(component_id, session), record)
 
-    async def _rules(self, component_id: str) -> Rules:
+    async def _rules(self, component_id: str, session: Session | None) -> Rules:
         """What decides about requests. A broken policy allows nothing."""
         from .egress import Rules
 
-        secrets = (await self.current_grants(component_id)).secrets
+        secrets = (await self.current_grants(component_id, session)).secrets
         # Read last: reading secrets may have taken as long as a person does.
         return Rules(self.policies.read(component_id).policy, secrets)
 
@@ -446,15 +459,16 @@ class Host:
                 secrets = await self._secret_reader.read(component_id)
         return secrets
 
-    async def current_grants(self, component_id: str) -> Grants:
-        """What a component may use now, with its secrets, as `read_secrets` gets them."""
+    async def current_grants(self, component_id: str, session: Session | None = None) -> Grants:
+        """What a component may use now in a call of `session`, with its secrets, as `read_secrets`
+        gets them."""
         while True:
             policy = self.policies.read(component_id).policy
             secrets = await self._read_secrets(component_id, policy)
             # Reading takes as long as a person does. Meanwhile the policy may be another one.
             state = self.policies.read(component_id)
             if _variables(state.policy) <= _variables(policy):
-                return self._grants(component_id, state, secrets)
+                return self._grants(component_id, state, secrets, session)
 
     def grants(self, component_id: str) -> Grants:
         """What a component may use now, without secrets that have not been read yet.
@@ -464,16 +478,24 @@ class Host:
         state = self.policies.read(component_id)
         return self._grants(component_id, state, self._secrets_for(component_id, state.policy))
 
-    def _grants(self, component_id: str, state: PolicyState, secrets: ComponentSecrets) -> Grants:
+    def _grants(
+        self,
+        component_id: str,
+        state: PolicyState,
+        secrets: ComponentSecrets,
+        session: Session | None = None,
+    ) -> Grants:
         if state.error is not None:
             log.warning("component %s runs without permissions: %s", component_id, state.error)
         bound, notes = self._bound(component_id)
-        known = self._resolved.get(component_id)
+        session = session or self.session
+        resolved = self._resolved.setdefault(session, {})
+        known = resolved.get(component_id)
         if known is not None and known.fits(state, bound, secrets):
             return known.grants
         grants = resolve(
             state.policy,
-            environment=self.settings.environment,
+            environment=session.environment,
             private_root=self._roots / component_id,
             protected=self._protected(),
             bound=bound,
@@ -483,7 +505,7 @@ class Host:
         )
         if notes:
             grants = replace(grants, notes=(*grants.notes, *notes))
-        self._resolved[component_id] = _Resolved(
+        resolved[component_id] = _Resolved(
             state, bound, secrets, time.monotonic() + GRANTS_KEPT, grants
         )
         return grants
@@ -663,9 +685,9 @@ class Host:
 
     # -- what only people may do ---------------------------------------------------------------
 
-    def require_person(self, what: str, command: str) -> None:
+    def require_person(self, what: str, command: str, session: Session | None = None) -> None:
         """Raise `NeedsPerson` unless agents were allowed to do such things."""
-        if not self.settings.agent_grants:
+        if not (session or self.session).agent_grants:
             raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
 
     async def _edit(self, component_id: str, change: Callable[[PolicyDocument], bool]) -> bool:

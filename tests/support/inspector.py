@@ -11,6 +11,13 @@ from typing import Any
 
 NODE_BIN = Path(__file__).resolve().parents[2] / "node_modules" / ".bin"
 
+KEPT = (
+    *(f"XDG_{name}_HOME" for name in ("DATA", "CONFIG", "CACHE", "STATE")),
+    "XDG_RUNTIME_DIR",
+    "WASSETTE_IDLE_TIMEOUT",
+)
+"""What keeps a test's host in the test's home."""
+
 
 class Inspector:
     """Runs `wassette serve --stdio` over a component directory, once for each request."""
@@ -32,7 +39,10 @@ class Inspector:
         return self._run("tools/call", *options)
 
     def _run(self, method: str, *options: str) -> dict[str, Any]:
-        command = [str(NODE_BIN / "mcp-inspector"), "--cli", sys.executable, "-m", "wassette"]
+        # It passes next to nothing of its environment on, as many clients do.
+        kept = [f"{name}={os.environ[name]}" for name in KEPT if name in os.environ]
+        command = [str(NODE_BIN / "mcp-inspector"), "--cli", "env", *kept, sys.executable]
+        command += ["-m", "wassette"]
         command += ["serve", "--stdio", "--component-dir", str(self._component_dir)]
         command += ["--method", method, *options]
         environment = {**os.environ, "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"}

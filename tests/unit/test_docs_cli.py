@@ -95,6 +95,9 @@ def test_short_help_is_not_cut_off() -> None:
         "component_dir",
         "plugin_dir",
         "environment_vars",
+        "idle_timeout",
+        "WASSETTE_IDLE_TIMEOUT",
+        "XDG_RUNTIME_DIR",
         "secrets_dir",
     ],
 )

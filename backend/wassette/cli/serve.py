@@ -93,8 +93,20 @@ def _serve(
     env_file: Path | None,
     disable_builtin_tools: bool,
     allow_agent_grants: bool,
-    standalone: bool,  # noqa: ARG001  (the host is in this process in any case, so far)
+    standalone: bool,
 ) -> int:
+    if not standalone:
+        from wassette.hosting import bridge
+
+        return bridge.run(
+            bridge.Options(
+                component_dir=options().component_dir,
+                env=env,
+                env_file=None if env_file is None else str(env_file),
+                builtin_tools=not disable_builtin_tools,
+                agent_grants=allow_agent_grants,
+            )
+        )
     from wassette import config
 
     settings = config.load(

@@ -21,6 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from wassette._version import __version__
 from wassette.errors import ToolNotFound, WassetteError
+from wassette.session import CURRENT, Session
 from wassette.toolset import BUILTIN_NAMES, Tool
 
 from .builtin import Builtins
@@ -93,7 +94,7 @@ class McpServer:
 
     async def _list_tools(self, _ctx: Any, _params: Any) -> types.ListToolsResult:
         tools = [_described(tool) for tool in self.host.tools().all()]
-        if self.host.settings.builtin_tools:
+        if self._session().builtin_tools:
             tools += self._builtins.tools()
         return types.ListToolsResult(tools=tools)
 
@@ -101,10 +102,11 @@ class McpServer:
         self, ctx: Any, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         name, arguments = params.name, params.arguments or {}
+        session = self._session()
         try:
             if name not in BUILTIN_NAMES:
-                return call_result(await self.host.call_tool(name, arguments))
-            if not self.host.settings.builtin_tools:
+                return call_result(await self.host.call_tool(name, arguments, session=session))
+            if not session.builtin_tools:
                 return error_result("Built-in tools are disabled")
             result = await self._builtins.call(name, arguments, _reporter(ctx))
             await self._flush()  # clients expect to be told before the answer
@@ -113,6 +115,9 @@ class McpServer:
         except WassetteError as error:
             return error_result(error)
         return result
+
+    def _session(self) -> Session:
+        return CURRENT.get() or self.host.session
 
     # -- changes -------------------------------------------------------------------------------
 
