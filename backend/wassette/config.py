@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
+TOKEN_VARIABLE = "WASSETTE_TOKEN"  # noqa: S105  (its name)
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
 
@@ -32,6 +33,8 @@ class Settings:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    meta_tools: bool = False
+    """Whether find-tool and call-tool are offered."""
 
 
 def load(
@@ -41,12 +44,12 @@ def load(
     env_file: Path | None = None,
     builtin_tools: bool = True,
     agent_grants: bool = False,
+    meta_tools: bool | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
     environ = os.environ if environ is None else environ
-    file = _config_file(environ)
-    configured = _read(file)
+    file, configured = read_config(environ)
     directory = (
         _checked_path("--component-dir", component_dir)
         or _from_environ(environ)
@@ -58,7 +61,14 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
     )
+
+
+def read_config(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
+    """config.toml: where it is, and what is in it; nothing if it is not there."""
+    file = _config_file(environ)
+    return file, _read(file)
 
 
 def _config_file(environ: Mapping[str, str]) -> Path:
@@ -80,6 +90,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
+
+
+def _switch(key: str, file: Path, configured: Mapping[str, Any]) -> bool:
+    value = configured.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} in {file} should be true or false")
+    return value
 
 
 def _checked_path(where: str, value: object) -> Path | None:
@@ -125,6 +142,7 @@ def _environment(
 ) -> dict[str, str]:
     """The process environment, config.toml's [environment_vars], --env-file, --env; last wins."""
     found = dict(environ)
+    found.pop(TOKEN_VARIABLE, None)  # it opens the door to this program, and is no component's
     from_file = configured.get("environment_vars", {})
     if not isinstance(from_file, dict) or not all(isinstance(v, str) for v in from_file.values()):
         raise ConfigError(f"environment_vars in {file} should be a table of texts")

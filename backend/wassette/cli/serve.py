@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from wassette.errors import ConfigError
-
 from .base import Command, examples, options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +25,11 @@ def _for_both(function: F) -> F:
             "--allow-agent-grants",
             is_flag=True,
             help="Let agents load components and give them permissions, without asking you.",
+        ),
+        click.option(
+            "--meta-tools",
+            is_flag=True,
+            help="Offer find-tool and call-tool, for clients that do not notice new tools.",
         ),
         click.option(
             "--disable-builtin-tools", is_flag=True, help="Offer the components' tools only."
@@ -48,14 +51,49 @@ def _for_both(function: F) -> F:
     return function
 
 
+def _for_http(function: F) -> F:
+    for option in (
+        click.option(
+            "--insecure-no-token",
+            is_flag=True,
+            help="Serve other machines without a token: whoever can connect can call the tools.",
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="A file of tokens, one a line: HTTP clients have to send one of them.",
+        ),
+        click.option(
+            "--allowed-host",
+            "allowed_hosts",
+            multiple=True,
+            metavar="HOST",
+            help="A name that HTTP requests may be addressed to; can be repeated.",
+        ),
+        click.option(
+            "--bind-address",
+            metavar="HOST:PORT",
+            help="Where to listen for HTTP; 127.0.0.1:9001 if not set.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 @click.command(
     cls=Command,
-    epilog=examples("wassette serve --stdio", "wassette serve --env-file .env"),
+    epilog=examples(
+        "wassette serve --stdio",
+        "wassette serve --env-file .env",
+        "wassette serve --http --bind-address 127.0.0.1:8080",
+    ),
 )
 @click.option("--stdio", is_flag=True, help="Speak MCP over standard input and output (default).")
-@click.option("--http", is_flag=True, help="Not in this version yet.")
-@click.option("--streamable-http", is_flag=True, help="Not in this version yet.")
-@click.option("--sse", is_flag=True, help="Not in this version yet.")
+@click.option("--http", is_flag=True, help="Speak MCP over HTTP: at /mcp, and at /sse as --sse.")
+@click.option("--streamable-http", is_flag=True, help="Speak MCP over HTTP, at /mcp only.")
+@click.option("--sse", is_flag=True, help="Speak MCP over Server-Sent Events, at /sse only.")
+@_for_http
 @_for_both
 @click.pass_context
 def serve(
@@ -65,16 +103,38 @@ def serve(
     http: bool,
     streamable_http: bool,
     sse: bool,
+    bind_address: str | None,
+    allowed_hosts: tuple[str, ...],
+    token_file: Path | None,
+    insecure_no_token: bool,
     **settings: Any,
 ) -> None:
-    """Serve the components' tools to an MCP client."""
+    """Serve the components' tools to MCP clients."""
     flags = (stdio, http, streamable_http, sse)
     chosen = [name for name, on in zip(_TRANSPORTS, flags, strict=True) if on]
     if len(chosen) > 1:
         raise click.UsageError(f"{' and '.join(chosen)} cannot be used together: choose one.")
-    if chosen and chosen != ["--stdio"]:
-        raise ConfigError(f"This version serves stdio only: leave out {chosen[0]}, or use --stdio")
-    ctx.exit(_serve(**settings))
+    if not (http or streamable_http or sse):
+        if bind_address or allowed_hosts or token_file or insecure_no_token:
+            raise click.UsageError(
+                "--bind-address, --allowed-host, --token-file and --insecure-no-token are for "
+                "HTTP: add --http."
+            )
+        ctx.exit(_serve_stdio(**settings))
+    from wassette.web import options as web
+
+    web_options = web.load(
+        bind_address=bind_address,
+        allowed_hosts=allowed_hosts,
+        token_file=token_file,
+        insecure_no_token=insecure_no_token,
+        streamable_http=not sse,
+        sse=not streamable_http,
+    )
+    loaded = _settings(**settings)
+    from wassette.web.foreground import serve
+
+    ctx.exit(serve(loaded, web_options))
 
 
 @click.command(
@@ -84,26 +144,32 @@ def serve(
 @click.pass_context
 def run_stdio(ctx: click.Context, /, **settings: Any) -> None:
     """Serve over standard input and output; the same as serve --stdio."""
-    ctx.exit(_serve(**settings))
+    ctx.exit(_serve_stdio(**settings))
 
 
-def _serve(
+def _serve_stdio(**options: Any) -> int:
+    settings = _settings(**options)
+    from wassette.mcp.stdio import serve
+
+    return serve(settings)
+
+
+def _settings(
     *,
     env: tuple[str, ...],
     env_file: Path | None,
     disable_builtin_tools: bool,
+    meta_tools: bool,
     allow_agent_grants: bool,
     standalone: bool,  # noqa: ARG001  (the host is in this process in any case, so far)
-) -> int:
+) -> Any:
     from wassette import config
 
-    settings = config.load(
+    return config.load(
         component_dir=options().component_dir,
         env=env,
         env_file=env_file,
         builtin_tools=not disable_builtin_tools,
         agent_grants=allow_agent_grants,
+        meta_tools=meta_tools or None,
     )
-    from wassette.mcp.stdio import serve
-
-    return serve(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wassette import errors
 from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, visible
@@ -12,6 +13,9 @@ from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, v
 from . import protocol
 from .launcher import Launcher, Started, ended_how
 from .protocol import Header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class Outcome:
     """Bytes printed beyond that."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """What the guard refused: (kind, target), at most 100."""
+    printed: Callable[[bytes], None] | None = None
+    """Is given what is kept of the output, while the call runs."""
 
 
 Reply = tuple[Header, bytes]
@@ -250,6 +256,8 @@ class WorkerProcess(asyncio.Protocol):
             case "output":
                 room = MAX_OUTPUT - len(self._outcome.output)
                 self._outcome.output += body[:room]
+                if self._outcome.printed is not None and room > 0:
+                    self._outcome.printed(body[:room])
                 self._outcome.dropped += max(0, len(body) - room)
             case "refused":
                 if len(self._outcome.refused) < 100:
