@@ -26,7 +26,7 @@ MAX_LINE = 2000  # characters
 LAST_WAIT = 2.0  # seconds that a client may take to read the rest before its answer
 
 _LEVELS: tuple[str, ...] = get_args(types.LoggingLevel)
-OUTPUT_LEVEL = "info"
+OUTPUT_LEVEL: types.LoggingLevel = "info"
 """The level of what a component prints."""
 
 
@@ -78,8 +78,11 @@ class Outbox:
         self._send(lambda: self._message(text))
 
     def _message(self, text: str) -> Any:
-        return self._ctx.session.send_log_message(
-            OUTPUT_LEVEL, text, self._logger, related_request_id=self._ctx.request_id
+        params = types.LoggingMessageNotificationParams(
+            level=OUTPUT_LEVEL, data=text, logger=self._logger
+        )
+        return self._ctx.session.send_notification(
+            types.LoggingMessageNotification(params=params), related_request_id=self._ctx.request_id
         )
 
     def _send(self, message: Callable[[], Any]) -> None:

@@ -8,7 +8,6 @@ where they are converted (in the worker), built-in ones by their schema (builtin
 from __future__ import annotations
 
 import copy
-import warnings
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from mcp.server.subscriptions import (
     ResourceUpdated,
     ToolsListChanged,
 )
-from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
+from mcp.shared.exceptions import MCPError
 
 from wassette._version import __version__
 from wassette.errors import ToolNotFound, WassetteError
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
 
     from wassette.answers import Change
     from wassette.host import Host
-
-warnings.filterwarnings("ignore", category=MCPDeprecationWarning)
 
 INSTRUCTIONS = """\
 Wassette runs tools as WebAssembly components in a sandbox. A component reaches no file, host or
@@ -114,8 +111,11 @@ class McpServer:
             on_list_prompts=self._list_prompts,
             on_get_prompt=self._get_prompt,
             on_completion=self._complete,
-            on_set_logging_level=self._set_level,
             on_subscriptions_listen=self._listening,
+        )
+        # Deprecated by the later era, which has another way; clients of the earlier one need it.
+        self.server.add_request_handler(
+            "logging/setLevel", types.SetLevelRequestParams, self._set_level
         )
         self.server.middleware.append(self._in_session)
 
