@@ -6,21 +6,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support import wat
+from support import conformance, conformance_fixtures, wat
 from support.http import serve_process, served
 from wassette.host import Host
 
-sys.path.insert(0, str(Path(__file__).parent))
-import fixtures
-import harness
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wassette.config import Settings
 
 pytestmark = [
@@ -79,24 +75,24 @@ NOT_SCORED: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("revision", harness.REVISIONS)
+@pytest.mark.parametrize("revision", conformance.REVISIONS)
 async def test_shipped_server(settings: Settings, tmp_path: Path, revision: str) -> None:
     """`wassette serve --http` as it is: what needs no fixture passes."""
     async with Host(settings) as host:
         await host.load(str(wat.write(tmp_path, "calc")))
     async with serve_process(settings) as server:
         report = await asyncio.to_thread(
-            harness.run, f"{server.url}/mcp", revision, tmp_path / "output"
+            conformance.run, f"{server.url}/mcp", revision, tmp_path / "output"
         )
     assert not GENERIC[revision] - report.passed, report.failed
 
 
-@pytest.mark.parametrize("revision", harness.REVISIONS)
+@pytest.mark.parametrize("revision", conformance.REVISIONS)
 async def test_same_stack_with_fixtures(settings: Settings, tmp_path: Path, revision: str) -> None:
     """Everything that the revision requires."""
-    async with served(settings, prepare=fixtures.install) as server:
+    async with served(settings, prepare=conformance_fixtures.install) as server:
         report = await asyncio.to_thread(
-            harness.run, f"{server.url}/mcp", revision, tmp_path / "output"
+            conformance.run, f"{server.url}/mcp", revision, tmp_path / "output"
         )
     assert report.failed.keys() == EXPECTED[revision].keys(), report.failed
     assert GENERIC[revision] <= report.passed

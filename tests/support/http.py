@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -142,15 +143,25 @@ def head(
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def raw(port: int, request: bytes) -> Answer:
-    """Send bytes, and read one answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+@asynccontextmanager
+async def connection(
+    port: int, request: bytes = b"", limit: int = 65536
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A raw connection, on which `request` is sent; closed in the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
     try:
         writer.write(request)
-        async with asyncio.timeout(PATIENCE):
-            return await read_answer(reader)
+        yield reader, writer
     finally:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def raw(port: int, request: bytes) -> Answer:
+    """Send bytes, and read one answer."""
+    async with connection(port, request) as (reader, _), asyncio.timeout(PATIENCE):
+        return await read_answer(reader)
 
 
 async def read_head(reader: asyncio.StreamReader) -> Answer:
@@ -169,6 +180,9 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
         while size := int(await reader.readline(), 16):
             answer.body += await reader.readexactly(size)
             await reader.readexactly(2)
+        await reader.readexactly(2)
+    elif answer.headers.get("connection") == "close":
+        answer.body = await reader.read()
     return answer
 
 

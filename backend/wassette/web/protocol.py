@@ -49,6 +49,16 @@ class LimitedProtocol(H11Protocol):
         super().resume_writing()
         self._stop_unread()
 
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed may be the body of a request that is being answered already."""
+        if self._in_request():
+            self.cycle.disconnected = True  # for the app the client is gone
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.abort()
+                return
+        super().send_400_response(msg)
+
     def _in_request(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 

@@ -53,7 +53,6 @@ class Call:
         return self.ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
-Run = "Callable[[Call], Awaitable[Any]]"
 _TOOLS: dict[str, tuple[t.Tool, Callable[[Call], Awaitable[Any]]]] = {}
 
 
@@ -456,6 +455,7 @@ def _prompt(params: t.GetPromptRequestParams) -> Any:
             if answer is None:
                 wanted = ask("ctx?", schema(context="string"))
                 return t.InputRequiredResult(input_requests={"user_context": wanted})
+            assert isinstance(answer, t.ElicitResult)
             content = [text(f"ctx {(answer.content or {}).get('context')}")]
     return t.GetPromptResult(messages=[t.PromptMessage(role="user", content=c) for c in content])
 
