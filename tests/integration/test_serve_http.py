@@ -144,14 +144,19 @@ async def test_ends_with_open_streams_of_every_kind(loaded: Settings, how: int) 
                 assert (await asyncio.wait_for(read_head(reader), PATIENCE)).status == 200
                 readers.append(reader)
             silent = modern("tools/call", name="spin", arguments={})
-            await stack.enter_async_context(connection(port, silent))
+            unanswered, _ = await stack.enter_async_context(connection(port, silent))
             await asyncio.sleep(1)
             start = time.monotonic()
             assert await server.end(how) == 0
             assert time.monotonic() - start < PATIENCE
-            for reader in readers:
-                with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                    await asyncio.wait_for(reader.read(), PATIENCE)  # each was closed
+            rest = [await asyncio.wait_for(reader.read(), PATIENCE) for reader in readers]
+            assert all(one.endswith(b"0\r\n\r\n") for one in rest)  # each came to a proper end
+            assert b"Wassette is shutting down" in rest[-1]
+            assert b"Wassette is shutting down" in await asyncio.wait_for(
+                unanswered.read(), PATIENCE
+            )
+        assert server.process.stderr is not None
+        assert await server.process.stderr.read() == b""
 
 
 async def test_streams_end_at_once(loaded: Settings) -> None:

@@ -7,6 +7,7 @@ where they are converted (in the worker), built-in ones by their schema (builtin
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -84,6 +85,8 @@ class McpServer:
         self._resources = Resources(host)
         self._bus = Bus()
         self._listening = ListenHandler(self._bus)
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._ending = False
         self.server: Server[Any] = _NotifyingServer(
             "wassette",
             title="Wassette",
@@ -148,6 +151,12 @@ class McpServer:
         server.lifespan = _lifespan("http")
         return server
 
+    def end_calls(self) -> None:
+        """End the tool calls that run: each is answered that it was."""
+        self._ending = True
+        for call in list(self._calls):
+            call.cancel()
+
     def close_streams(self) -> None:
         """End the streams by which clients of the later era are told of changes."""
         self._listening.close()
@@ -173,10 +182,19 @@ class McpServer:
     ) -> types.CallToolResult:
         session = _session(ctx)
         outbox = Outbox(ctx, session)
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
         try:
             result = await self._call(session, outbox, params.name, params.arguments or {})
             await outbox.close()
+        except asyncio.CancelledError:
+            if not self._ending:
+                raise
+            task.uncancel()
+            return error_result("The call was ended: Wassette is shutting down")
         finally:
+            self._calls.discard(task)
             outbox.drop()
         return result
 

@@ -9,6 +9,7 @@ The text is the component's own word, so it is bounded, and nothing in it can de
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ def _write(
     page.depth += 1
     for name in imports:
         # Types that are imported by themselves have no package, and cannot be written like this.
-        page.add(f"import {visible(name)};" if ":" in name else f"// import {visible(name)}")
+        page.add(f"import {_path(name)};" if ":" in name else f"// import {visible(name)}")
     if None in exports:
         _write_items(page, exports[None], export=True)
     packages: dict[str, dict[str, Exports]] = {}
@@ -102,7 +103,7 @@ def _write(
             continue
         package, name = _split(interface)
         if package:
-            page.add(f"export {visible(interface)};")
+            page.add(f"export {_path(interface)};")
             packages.setdefault(package, {})[name] = items
         else:
             page.add(f"export {_name(name)}: interface {{")
@@ -114,7 +115,7 @@ def _write(
     page.add("}")
     for package, interfaces in packages.items():
         page.add("")
-        page.add(f"package {visible(package)} {{")
+        page.add(f"package {_path(package)} {{")
         page.depth += 1
         for name, items in interfaces.items():
             page.add(f"interface {_name(name)} {{")
@@ -270,6 +271,13 @@ def _parts(ty: wit.Type) -> Iterator[wit.Type]:
 
 def _writable(ty: wit.Type) -> bool:
     return not any(isinstance(part, wit.Unsupported) for part in _parts(ty))
+
+
+def _path(text: str) -> str:
+    """The name of a package or an interface in one: `a:b/c@1.0.0`."""
+    names, at, version = text.partition("@")
+    parts = [part if part in ":/" else _name(part) for part in re.split("([:/])", names)]
+    return "".join(parts) + at + visible(version)
 
 
 def _name(name: str) -> str:

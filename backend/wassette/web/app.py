@@ -24,7 +24,7 @@ from starlette.routing import Route
 from wassette._version import __version__
 from wassette.errors import WassetteError
 
-from .guard import Guard
+from .guard import Ending, Guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -54,7 +54,7 @@ def create_app(
     options: WebOptions,
     *,
     provisioning: Callable[[], Provisioning] | None = None,
-    stopping: asyncio.Event | None = None,
+    ending: Ending | None = None,
 ) -> FastAPI:
     """The app. `mcp` has to be `running`. Can be started once: make another for another start."""
     transports = []
@@ -76,7 +76,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Guard, options=options, stopping=stopping or asyncio.Event())
+    app.add_middleware(Guard, options=options, ending=ending or Ending())
     if options.streamable_http:
         transports.append("streamable-http")
         app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))

@@ -17,6 +17,8 @@ Pure ASGI: it does not depend on how the app behind it finds its routes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import hashlib
 import hmac
 import re
@@ -26,7 +28,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -71,13 +73,64 @@ class Refused(Exception):
         self.status, self.text, self.headers = status, text, tuple(headers)
 
 
-class Guard:
-    """ASGI middleware. When `stopping` is set, open streams are told that their client is gone."""
+class Ending:
+    """How a server ends: it takes no more requests, its streams end, and what runs is counted."""
 
-    def __init__(self, app: ASGIApp, options: WebOptions, stopping: asyncio.Event) -> None:
+    def __init__(self) -> None:
+        self._begun = asyncio.Event()
+        self._running = 0
+        self._none = asyncio.Event()
+
+    @property
+    def begun(self) -> bool:
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        self._begun.set()
+        self._count(0)
+
+    async def drained(self, seconds: float) -> bool:
+        """Whether nothing runs any more, after at most so long."""
+        try:
+            await asyncio.wait_for(self._none.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._running += change
+        if self._running:
+            self._none.clear()
+        else:
+            self._none.set()
+
+    async def either(self, receive: Receive) -> Message:
+        """What `receive` gives, or that the client is gone, which is how streams end."""
+        received = asyncio.ensure_future(receive())
+        begun = asyncio.ensure_future(self._begun.wait())
+        try:
+            await asyncio.wait({received, begun}, return_when=asyncio.FIRST_COMPLETED)
+            return received.result() if received.done() else {"type": "http.disconnect"}
+        finally:
+            received.cancel()
+            begun.cancel()
+
+
+class Guard:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, options: WebOptions, ending: Ending) -> None:
         self._app = app
         self._options = options
-        self._stopping = stopping
+        self._ending = ending
         self._users = {
             hashlib.sha256(token.encode()).digest(): _user(token) for token in options.tokens
         }
@@ -89,18 +142,23 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        send = _with_security_headers(send)
-        try:
-            self._check(scope)
-            receive = await self._body(receive)
-        except Refused as refused:
-            await _answer(send, refused)
-            return
-        except ConnectionError:
-            return  # the client is gone
-        if scope["method"] == "GET":
-            receive = self._until_stopping(receive)
-        await self._app(scope, receive, send)
+        answer = _Answer(send)
+        with self._ending.running():
+            try:
+                self._check(scope)
+                receive = await self._body(receive)
+                if self._ending.begun:
+                    raise Refused(503, "The server is ending")
+            except Refused as refused:
+                await answer.refuse(refused)
+                return
+            except ConnectionError:
+                return  # the client is gone
+            if scope["method"] == "GET":  # a stream, or over in a moment
+                receive = functools.partial(self._ending.either, receive)
+            await self._app(scope, receive, answer.send)
+            if self._ending.begun:
+                await answer.complete()
 
     # -- the request's head --------------------------------------------------------------------
 
@@ -161,21 +219,6 @@ class Guard:
     def _too_large(self) -> Refused:
         return Refused(413, f"A request's body may have {self._options.max_body} bytes")
 
-    def _until_stopping(self, receive: Receive) -> Receive:
-        async def either() -> Message:
-            if self._stopping.is_set():
-                return {"type": "http.disconnect"}
-            received = asyncio.ensure_future(receive())
-            stopped = asyncio.ensure_future(self._stopping.wait())
-            try:
-                await asyncio.wait({received, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                return received.result() if received.done() else {"type": "http.disconnect"}
-            finally:
-                received.cancel()
-                stopped.cancel()
-
-        return either
-
 
 def check_host(value: bytes | None, options: WebOptions) -> str:
     """The `Host` that a request is addressed to. Raises `Refused` unless it is us.
@@ -220,25 +263,39 @@ def _user(token: str) -> AuthenticatedUser:
     return AuthenticatedUser(AccessToken(token="", client_id=name, scopes=[]))
 
 
-def _with_security_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
+class _Answer:
+    """What is sent for one request."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._started = self._completed = False
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self._started = True
             headers: list[Any] = list(message.get("headers", ()))
             there = {name.lower() for name, _ in headers}
             headers += [one for one in _SECURITY_HEADERS.items() if one[0] not in there]
             message = {**message, "headers": headers}
-        await send(message)
+        elif message["type"] == "http.response.body":
+            self._completed = not message.get("more_body", False)
+        await self._send(message)
 
-    return sending
+    async def refuse(self, refused: Refused) -> None:
+        body = f"{refused.text}\n".encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),  # the rest of its body is not read
+            *refused.headers,
+        ]
+        start = {"type": "http.response.start", "status": refused.status, "headers": headers}
+        await self.send(start)
+        await self.send({"type": "http.response.body", "body": body})
 
-
-async def _answer(send: Send, refused: Refused) -> None:
-    body = f"{refused.text}\n".encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),  # the rest of its body is not read
-        *refused.headers,
-    ]
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def complete(self) -> None:
+        """End the answer of an app that believes its client gone."""
+        if not self._started:
+            await self.refuse(Refused(503, "The server is ending"))
+        elif not self._completed:
+            await self.send({"type": "http.response.body", "body": b""})

@@ -13,6 +13,7 @@ import uvicorn
 from wassette.errors import ConfigError
 
 from .app import Provisioning, create_app
+from .guard import Ending
 from .protocol import LimitedProtocol
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE = 3
-"""Seconds that calls in flight have to end when the server does; then they are cancelled."""
+GRACE = 3.0
+"""Seconds that calls in flight have to end when the server does; then they are ended."""
+_LAST = 1.0  # seconds for the answers that say so
 _BACKLOG = 128
 
 
@@ -47,10 +49,8 @@ class HttpServer:
     ) -> None:
         self.options = options
         self._mcp = mcp
-        self._stopping = asyncio.Event()
-        self._app = create_app(
-            host, mcp, options, provisioning=provisioning, stopping=self._stopping
-        )
+        self._ending = Ending()
+        self._app = create_app(host, mcp, options, provisioning=provisioning, ending=self._ending)
         self._port = options.port
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class HttpServer:
             proxy_headers=False,  # nobody is believed to be somebody else
             # Streams of both transports, and as many requests beside them.
             limit_concurrency=4 * self.options.max_sessions,
-            timeout_graceful_shutdown=GRACE,
+            timeout_graceful_shutdown=1,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets), name="http")
@@ -92,8 +92,13 @@ class HttpServer:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         assert self._task is not None
-        self._stopping.set()
+        for listening in self._server.servers:
+            listening.close()
+        self._ending.begin()
         self._mcp.close_streams()
+        if not await self._ending.drained(GRACE):
+            self._mcp.end_calls()
+            await self._ending.drained(_LAST)
         self._server.stop.set()
         await self._task
 
