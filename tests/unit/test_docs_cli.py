@@ -93,6 +93,14 @@ def test_short_help_is_not_cut_off() -> None:
         "component_dir",
         "plugin_dir",
         "environment_vars",
+        "WASSETTE_BIND_ADDRESS",
+        "BIND_HOST",
+        "WASSETTE_ALLOWED_HOSTS",
+        "WASSETTE_TOKEN",
+        "bind_address",
+        "allowed_hosts",
+        "token_file",
+        "meta_tools",
     ],
 )
 def test_setting_is_documented(word: str) -> None:
