@@ -30,6 +30,15 @@ class Client:
 
 
 @dataclass(frozen=True)
+class Provisioning:
+    """How far what was to be provided at the start is."""
+
+    done: bool
+    state: str
+    """One word, for everybody to see: `done`, `running`, `failed`."""
+
+
+@dataclass(frozen=True)
 class Change:
     """What is otherwise than before, whoever changed it."""
 

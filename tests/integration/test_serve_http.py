@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -22,19 +23,22 @@ from support import wat
 from support.cli import Cli
 from support.http import (
     ACCEPT,
+    INITIALIZE,
     PATIENCE,
     connection,
     head,
     open_session,
+    post,
     read_head,
     request,
     serve_process,
     served,
 )
+from support.inspector import Inspector
 from wassette._version import __version__
+from wassette.answers import Provisioning
 from wassette.errors import ConfigError
 from wassette.host import Host
-from wassette.web.app import Provisioning
 from wassette.web.options import WebOptions
 from wassette.web.serve import GRACE
 
@@ -78,6 +82,58 @@ async def test_says_where_it_listens(loaded: Settings, option: str, paths: set[s
                 called = await mcp.call_tool("add", {"a": 1, "b": 2})
                 assert called.structured_content == {"result": 3}
         assert await server.end() == 0
+
+
+@pytest.mark.parametrize("transport", ["http", "sse"])
+async def test_another_client(loaded: Settings, transport: str) -> None:
+    """The MCP Inspector, which shares no code with us."""
+    async with served(loaded) as server:
+        url = f"{server.url}/{'mcp' if transport == 'http' else 'sse'}"
+        inspector = Inspector(url=url, transport=transport)
+        tools = await asyncio.to_thread(inspector.tools)
+        assert [tool["name"] for tool in tools][:3] == ["add", "spin", "trap"]
+        called = await asyncio.to_thread(inspector.call, "add", a=40, b=2)
+        assert called["structuredContent"] == {"result": 42}
+
+
+async def test_closing_a_session_ends_its_calls(loaded: Settings) -> None:
+    """As many endless loops as there are workers: DELETE over HTTP, the stream cut over SSE."""
+    workers = max(4, 2 * (os.cpu_count() or 1))
+    spin = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "spin"}}
+    own: dict[str, str | list[str]] = {
+        "Host": "localhost",
+        "Accept": ACCEPT,
+        "Content-Type": "application/json",
+    }
+    async with served(loaded) as server:
+        port = server.port
+        for transport in ("http", "sse"):
+            async with contextlib.AsyncExitStack() as stack:
+                if transport == "http":
+                    session = await open_session(port)
+                    own["Mcp-Session-Id"] = session
+                    for number in range(workers):
+                        body = json.dumps({**spin, "id": number}).encode()
+                        call = connection(port, head("POST", "/mcp", own, body))
+                        await stack.enter_async_context(call)
+                else:
+                    stream = connection(port, head("GET", "/sse", {"Host": "localhost"}))
+                    reader, _ = await stack.enter_async_context(stream)
+                    await reader.readuntil(b"data: ")
+                    path = (await reader.readline()).decode().strip()
+                    assert (await post(port, INITIALIZE, path)).status == 202
+                    initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+                    await post(port, initialized, path)
+                    for number in range(workers):
+                        assert (await post(port, {**spin, "id": number}, path)).status == 202
+                await asyncio.sleep(2)
+                if transport == "http":
+                    ended = await request(port, "DELETE", "/mcp", own)
+                    assert ended.status == 200
+            async with asyncio.timeout(PATIENCE):  # they would be stopped by themselves after 60 s
+                result = await server.host.call_tool("add", {"a": 1, "b": 1})
+            assert result.value == 2, transport
+            assert server.host.clients() == []
 
 
 async def test_says_how_it_is(settings: Settings) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Response
@@ -22,6 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from wassette._version import __version__
+from wassette.answers import Provisioning
 from wassette.errors import WassetteError
 
 from .guard import Ending, Guard
@@ -37,15 +37,6 @@ if TYPE_CHECKING:
     from .options import WebOptions
 
 SSE_MESSAGES = "/message"
-
-
-@dataclass(frozen=True)
-class Provisioning:
-    """How far what was to be provided at the start is (`serve --manifest`)."""
-
-    done: bool
-    state: str
-    """One word for everybody to see: `done`, `running`, `failed`."""
 
 
 def create_app(

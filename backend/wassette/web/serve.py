@@ -12,13 +12,14 @@ import uvicorn
 
 from wassette.errors import ConfigError
 
-from .app import Provisioning, create_app
+from .app import create_app
 from .guard import Ending
 from .protocol import LimitedProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wassette.answers import Provisioning
     from wassette.host import Host
     from wassette.mcp.server import McpServer
 
