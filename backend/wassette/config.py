@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -21,6 +22,7 @@ CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
 TOKEN_VARIABLE = "WASSETTE_TOKEN"  # noqa: S105  (its name)
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+SECRETS = ("auto", "keyring", "file")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class Settings:
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
     meta_tools: bool = False
     """Whether find-tool and call-tool are offered."""
+    secrets: str = "auto"
+    """Where secrets are kept: one of `SECRETS`."""
+    secrets_dir: Path | None = None
+    """Where files with secrets are; None is beside config.toml."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
 
 def load(
@@ -62,6 +70,9 @@ def load(
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
         meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
+        secrets=_secrets(environ, file, configured),
+        secrets_dir=_secrets_dir(environ, file, configured),
+        egress=read_options(configured, environ, file),
     )
 
 
@@ -128,6 +139,29 @@ def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
         if key in configured
     }
     return _one_of({k: v for k, v in found.items() if v}, str(file))
+
+
+# ---- secrets ------------------------------------------------------------------------------------
+
+
+def _secrets(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, chosen = f"secrets in {file}", configured.get("secrets", "auto")
+    if environ.get("WASSETTE_SECRETS"):
+        where, chosen = "WASSETTE_SECRETS", environ["WASSETTE_SECRETS"]
+    if chosen not in SECRETS:
+        # Not quoted: it could be meant to be a secret.
+        raise ConfigError(f"{where} should be one of {', '.join(SECRETS)}")
+    return str(chosen)
+
+
+def _secrets_dir(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Path | None:
+    name = "WASSETTE_SECRETS_DIR"
+    path = _checked_path(name, environ.get(name) or None) or _checked_path(
+        f"secrets_dir in {file}", configured.get("secrets_dir")
+    )
+    return Path(os.path.abspath(path.expanduser())) if path else None  # noqa: PTH100
 
 
 # ---- variables for components ------------------------------------------------------------------
