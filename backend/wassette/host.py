@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from .answers import CallResult, ComponentState, Loaded, PolicyView, Refusal
+from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from pathlib import Path
 
-    from .answers import Progress
+    from .answers import Client, Progress
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
@@ -113,6 +113,26 @@ class _Tools:
     toolset: Toolset = field(default_factory=lambda: Toolset(()))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What those who watch were told of last."""
+
+    version: object
+    toolset: Toolset
+    components: Mapping[str, tuple[object, ...]]
+    """By id: digest or error, and what its policy says."""
+
+    def changed_since(self, before: _Seen) -> Change:
+        ids = self.components.keys() | before.components.keys()
+        differ = {one for one in ids if self.components.get(one) != before.components.get(one)}
+        return Change(
+            tools=self.toolset != before.toolset,
+            components={one: found[0] for one, found in self.components.items()}
+            != {one: found[0] for one, found in before.components.items()},
+            updated=frozenset(differ),
+        )
+
+
 class Host:
     """Use as an async context manager; closing it ends every worker."""
 
@@ -129,7 +149,9 @@ class Host:
         """Of whoever has none of its own: the command line, a host of one client."""
         # For each session by itself: no call is given the variables of another session's.
         self._resolved: WeakKeyDictionary[Session, dict[str, _Resolved]] = WeakKeyDictionary()
-        self._changed: list[Callable[[], None]] = []
+        self._changed: list[Callable[[Change], None]] = []
+        self._seen: _Seen | None = None
+        self._clients: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._secrets = SecretStore(
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
@@ -296,11 +318,19 @@ class Host:
         return self._tools.toolset
 
     async def call_tool(
-        self, name: str, arguments: Mapping[str, Any] | bytes, *, session: Session | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | bytes,
+        client: Client | None = None,
+        *,
+        session: Session | None = None,
+        progress: Progress | None = None,
+        printed: Callable[[bytes], None] | None = None,
     ) -> CallResult:
         """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
         the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
 
+        `client`: who calls. `printed` is given what the component prints, while it runs.
         Cancelling ends the call in the component.
         """
         try:
@@ -308,8 +338,12 @@ class Host:
         except ToolNotFound as unknown:
             broken = [f"{s.id}: {s.error}" for s in self.components() if s.error is not None]
             raise (ToolNotFound(name, broken) if broken else unknown) from None
+        if client is not None:
+            log.info("%s is called by %s over %s", name, client.name, client.transport)
         record = await self.component(tool.component_id)
-        outcome = Outcome()
+        if progress is not None and self._code.known(record) is None:
+            progress("compiling", None)
+        outcome = Outcome(printed=printed)
         requests = Requests(record.id, partial(self._route, record.id, session))
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
         grants = await self.current_grants(record.id, session)
@@ -576,7 +610,9 @@ class Host:
             self.policies.bind(component_id, name, path)
             return path
 
-        return await asyncio.to_thread(bind)
+        bound = await asyncio.to_thread(bind)
+        self._notify()
+        return bound
 
     async def unbind_root(self, component_id: str, name: str) -> bool:
         """Have a named root be the component's private directory again; whether it was not."""
@@ -660,6 +696,7 @@ class Host:
         """Take every permission back."""
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        self._notify()
 
     # -- secrets: only for people --------------------------------------------------------------
 
@@ -697,7 +734,9 @@ class Host:
             with self.policies.edit(component_id) as document:
                 return change(document)
 
-        return await asyncio.to_thread(edit)
+        done = await asyncio.to_thread(edit)
+        self._notify()
+        return done
 
     def _check_known(self, component_id: str) -> None:
         if not self.store.path(component_id).is_file():
@@ -707,20 +746,35 @@ class Host:
         ours = (*paths().all, self.settings.component_dir, self._secrets.directory)
         return (*ours, *self._also_protected)
 
+    # -- clients -------------------------------------------------------------------------------
+
+    def clients(self) -> list[Client]:
+        """Those who are connected now, in the order that they came in."""
+        return list(self._clients.values())
+
+    def connect(self, client: Client) -> None:
+        """A client is there, or says that its name is another one now."""
+        self._clients[client.session] = client
+
+    def disconnect(self, client: Client) -> None:
+        self._clients.pop(client.session, None)
+
     # -- changes -------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def watching(self, changed: Callable[[], None]) -> AsyncIterator[None]:
-        """For a host that stays: call `changed` whenever the tools are others than before, whoever
-        changed them, and prepare what will be needed."""
+    async def watching(self, changed: Callable[[Change], None]) -> AsyncIterator[None]:
+        """For a host that stays: call `changed` whenever something is otherwise than before,
+        whoever changed it, and prepare what will be needed."""
+        if not self._changed:
+            self._seen = self._look()
+            self._background(self._watch(), "watch")
         self._changed.append(changed)
-        self._background(self._watch(self.tools()), "watch")
         try:
             yield
         finally:
             self._changed.remove(changed)
 
-    async def _watch(self, seen: Toolset) -> None:
+    async def _watch(self) -> None:
         for state in await self.examined():
             if state.error is not None:
                 log.warning("component %s: %s", state.id, state.error)
@@ -728,31 +782,38 @@ class Host:
             if state.record is not None:
                 self._warm(state.id)
                 break  # one, so that the fork server runs; the others when they are called
-        while True:
+        while self._changed:
             await asyncio.sleep(WATCH_INTERVAL)
-            version = self._tools.version
+            version = self.store.version()
+            if version is not None and self._seen is not None and version == self._seen.version:
+                continue
             try:
-                now = self.tools()
-                if version != self._tools.version and any(
-                    state.error == _UNEXAMINED for state in self.components()
-                ):
+                if any(state.error == _UNEXAMINED for state in self.components()):
                     await self.examined()
-                    now = self.tools()
+                self._notify()
             except WassetteError as error:
                 log.warning("%s", error)
-                continue
-            if now != seen:
-                seen = now
-                self._tell()
+
+    def _look(self) -> _Seen:
+        version = self._settled(self.store.version())
+        components: dict[str, tuple[object, ...]] = {}
+        for state in self.components():
+            policy = self.policies.read(state.id)
+            what = state.record.digest if state.record is not None else state.error
+            roots = self._bound(state.id)[0]
+            components[state.id] = what, policy.policy, str(policy.error), roots
+        return _Seen(version, self.tools(), components)
 
     def _notify(self) -> None:
-        before = self._tools.toolset
-        if self.tools() != before:
-            self._tell()
-
-    def _tell(self) -> None:
-        for changed in list(self._changed):
-            changed()
+        """Tell those who watch of what is otherwise than they know."""
+        if self._seen is None:
+            return
+        now = self._look()
+        change = now.changed_since(self._seen)
+        self._seen = now
+        if change:
+            for changed in list(self._changed):
+                changed(change)
 
     @staticmethod
     def _settled(version: object) -> object:

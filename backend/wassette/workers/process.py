@@ -16,6 +16,8 @@ from .meter import Gauge
 from .protocol import Header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .asks import Ask, Asks, Door
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class Outcome:
     """Bytes printed beyond that."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """What the guard refused: (kind, target), at most 100."""
+    printed: Callable[[bytes], None] | None = None
+    """Is given what is kept of the output, while the call runs."""
 
 
 Reply = tuple[Header, bytes]
@@ -346,6 +350,8 @@ class WorkerProcess(asyncio.Protocol):
             case "output":
                 room = MAX_OUTPUT - len(self._outcome.output)
                 self._outcome.output += body[:room]
+                if self._outcome.printed is not None and room > 0:
+                    self._outcome.printed(body[:room])
                 self._outcome.dropped += max(0, len(body) - room)
             case "refused":
                 kinds = ("storage-read", "storage-write")
