@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
+WALLS_VARIABLE = "WASSETTE_WALLS"
+WALLS = ("best-effort", "require")  # the first is the default; see workers/walls/model.py
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
 
@@ -32,6 +34,8 @@ class Settings:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    walls: str = "best-effort"
+    """`require`: nothing runs without every wall that this operating system can have around it."""
 
 
 def load(
@@ -58,6 +62,7 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        walls=_walls(environ, file, configured),
     )
 
 
@@ -111,6 +116,15 @@ def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
         if key in configured
     }
     return _one_of({k: v for k, v in found.items() if v}, str(file))
+
+
+def _walls(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, value = WALLS_VARIABLE, environ.get(WALLS_VARIABLE) or None
+    if value is None:
+        where, value = f"walls in {file}", configured.get("walls", WALLS[0])
+    if value not in WALLS:
+        raise ConfigError(f"{where} is one of {', '.join(WALLS)}; not {visible(str(value), 40)!r}")
+    return str(value)
 
 
 # ---- variables for components ------------------------------------------------------------------

@@ -46,6 +46,7 @@ from .policy import (
     check_enforceable_storage,
     resolve,
     resolve_storage,
+    unchanged,
 )
 from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
@@ -87,7 +88,13 @@ class _Resolved:
 
     def fits(self, state: PolicyState, bound: Mapping[str, Path]) -> bool:
         # The store gives the very same state for as long as the file is the same.
-        return self.state is state and self.bound == bound and time.monotonic() < self.until
+        return (
+            self.state is state
+            and self.bound == bound
+            and time.monotonic() < self.until
+            # An editor that saves a file puts another one in its place.
+            and unchanged(self.grants.openings)
+        )
 
 
 @dataclass
@@ -105,7 +112,7 @@ class Host:
         self.policies = PolicyStore(settings.component_dir)
         launcher = default_launcher()
         self._pool = Pool(launcher=launcher)
-        self._code = CodeCache(self.store, Compiler(launcher))
+        self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self._resolved: dict[str, _Resolved] = {}
         self._changed: list[Callable[[], None]] = []
@@ -322,14 +329,15 @@ class Host:
                 code.path.unlink(missing_ok=True)
         raise AssertionError("unreachable")
 
-    @staticmethod
-    def _spec(code: Code, grants: Grants) -> WorkerSpec:
+    def _spec(self, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
             code=str(code.path),
             sha256=code.sha256,
             tier=code.tier,
             mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
             file_rules=grants.file_rules,
+            openings=tuple(one.plain() for one in grants.openings),
+            walls=self.settings.walls,
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,

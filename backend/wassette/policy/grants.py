@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wassette.errors import visible
+from wassette.policy.openings import Opening, openings
 from wassette.policy.storage import Mount, resolve_storage
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Grants:
     environment: tuple[tuple[str, str], ...] = ()
     limits: ResolvedLimits = ResolvedLimits()
     notes: tuple[str, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    """What of the file system the worker needs: the operating system lets nothing else through."""
 
 
 def resolve(
@@ -78,6 +81,7 @@ def resolve(
         environment=variables,
         limits=_limits(policy.limits),
         notes=(*storage.notes, *environment_notes, *network_notes),
+        openings=openings(storage),
     )
 
 

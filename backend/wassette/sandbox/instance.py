@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from wasmtime import ExitTrap, Store, WasiConfig, WasmtimeError
@@ -254,11 +257,26 @@ def _reason(message: str) -> str:
     )
 
 
+def prepare() -> None:
+    """Open what calls need of the system, before the process is confined and cannot any more."""
+    _statm()
+
+
+@cache
+def _statm() -> int | None:
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
 def _data_bytes() -> int:
     """Writable memory that this process has mapped; 0 where that cannot be asked."""
+    statm = _statm()
+    if statm is None or sys.platform == "win32":
+        return 0
     try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[5]) * 4096
+        return int(os.pread(statm, 256, 0).split()[5]) * 4096
     except (OSError, ValueError, IndexError):
         return 0
 

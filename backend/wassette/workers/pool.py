@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wassette.errors import CallError, WassetteError, WorkerDied, visible
+from wassette.errors import CallError, NotConfined, WassetteError, WorkerDied, visible
 
 from . import protocol
 from .launcher import Launcher, default_launcher
@@ -43,6 +43,11 @@ class WorkerSpec:
     """(directory of the host, path in the guest, writable)."""
     file_rules: str = ""
     """What of the mounts may be used, for the guard (sandbox/guard/guard.wit); empty: nothing."""
+    openings: tuple[tuple[str, int, int, str], ...] = ()
+    """What the operating system lets it open (`walls.Opening`); these very files, so that another
+    one of the same name makes it another worker."""
+    walls: str = "best-effort"
+    """Whether all walls of the operating system are required."""
     environment: tuple[tuple[str, str], ...] = ()
     memory: int = 512 * 1024 * 1024
     """Bytes."""
@@ -59,6 +64,7 @@ class WorkerSpec:
             "mounts": self.mounts,
             "memory": self.memory,
             "cpu": self.cpu,
+            "walls": self.walls,
         }
 
 
@@ -174,8 +180,10 @@ class Pool:
         try:
             worker = await WorkerProcess.start(self._launcher)
             request = spec.load_request()
-            granted = protocol.grants(spec.environment, spec.file_rules)
+            granted = protocol.grants(spec.environment, spec.file_rules, spec.openings)
             reply, _ = await worker.request(request, granted)
+            if reply.get("error") == NotConfined.__name__:
+                raise NotConfined(visible(str(reply.get("message")), 1000))
             if reply["kind"] != "ready":
                 raise CodeUnusable(visible(str(reply.get("message")), 1000))
         except BaseException:
