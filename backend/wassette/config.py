@@ -49,7 +49,7 @@ def load(
 ) -> Settings:
     """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
     environ = os.environ if environ is None else environ
-    file = _config_file(environ)
+    file = config_file(environ)
     configured = _read(file)
     directory = (
         _checked_path("--component-dir", component_dir)
@@ -66,7 +66,9 @@ def load(
     )
 
 
-def _config_file(environ: Mapping[str, str]) -> Path:
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where config.toml is, or would be."""
+    environ = os.environ if environ is None else environ
     chosen = environ.get(CONFIG_FILE_VARIABLE)
     if not chosen:
         return paths().config / "config.toml"

@@ -89,6 +89,8 @@ def test_short_help_is_not_cut_off() -> None:
         "WASSETTE_COMPONENT_DIR",
         "WASSETTE_PLUGIN_DIR",
         "WASSETTE_LOG",
+        "WASSETTE_WALLS",
+        "`walls`",
         "RUST_LOG",
         "component_dir",
         "plugin_dir",

@@ -10,8 +10,9 @@ allow rule becomes the smallest thing that holds all it can match:
 | a file that is there, for reading | that file |
 | a file for writing, or what is not there yet | the directory above: it may be made, or replaced |
 
-Every mount is an opening too, without access: its names can be listed, since wasmtime has to open
-it as a directory. Deny rules cannot be said here; the guard alone enforces those.
+Every mount is an opening too, without access: its names can be listed, since the guard shows those
+of them that lead to something granted. Deny rules cannot be said here; the guard alone enforces
+those, as it does for whatever else such a directory holds.
 
 An opening is one very file or directory (`device`, `inode`), not whatever has its name. When
 another one takes its place, the opening is another one, and so is the worker.

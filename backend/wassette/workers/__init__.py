@@ -6,6 +6,5 @@
 
 `protocol` has the frames, `forkserver` and `worker` run in the children, `launcher`, `process` and
 `pool` in the host, and `compiler` turns a component's bytes into machine code in a worker of its
-own.
-Confinement by the operating system belongs in `worker.confine`.
+own. `walls` has how the operating system confines both.
 """

@@ -94,7 +94,7 @@ def _walls(
     *,
     connects: bool,
 ) -> tuple[Wall, ...]:
-    landlocked = f"Landlock (version {abi})"
+    landlocked = f"Landlock {abi}"
     why_no_files = why_no_landlock
     if not why_no_landlock and abi < 3 and why_no_seccomp:
         why_no_files = f"Landlock before Linux 6.2 lets files be emptied, and {why_no_seccomp}"

@@ -43,7 +43,7 @@ class Wall:
     name: Name
     stands: bool
     by: str = ""
-    """What it is made of: `Landlock (version 7)`."""
+    """What it is made of: `Landlock 7`."""
     why: str = ""
     """Why it does not stand."""
     possible: bool = True
