@@ -34,7 +34,7 @@ def available() -> tuple[Wall, ...]:
     abi, why_no_landlock = _landlock()
     why_no_seccomp = None
     try:
-        seccomp.program(network=True)
+        seccomp.make(network=True)
     except (seccomp.Unavailable, OSError) as error:
         why_no_seccomp = str(error)
     return _walls(abi, why_no_landlock, why_no_seccomp, None, connects=True)
@@ -46,7 +46,7 @@ def prepare() -> None:
         landlock.version()
     for network in (False, True):
         with contextlib.suppress(seccomp.Unavailable, OSError):
-            seccomp.program(network)
+            seccomp.make(network)
 
 
 def confine(to: Confinement) -> tuple[Wall, ...]:
@@ -70,7 +70,7 @@ def confine(to: Confinement) -> tuple[Wall, ...]:
     why_no_seccomp = None
     try:
         # Last: it refuses what the others need.
-        seccomp.install(seccomp.program(network=to.relay_port is not None))
+        seccomp.install(seccomp.make(network=to.relay_port is not None))
     except seccomp.Unavailable as error:
         why_no_seccomp = str(error)
     except OSError as error:

@@ -1,8 +1,8 @@
 """seccomp: the kernel refuses this process every system call that is not in `syscalls`.
 
 The filter is made by the system's libseccomp, which knows the architectures: without that library
-this does not stand. Making it takes some milliseconds, so the fork server does it once (`program`),
-and a worker only writes its own process id into it (`install`).
+this does not stand. The fork server makes the filter once (`make`); a worker only writes its own
+process id into it (`install`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import errno
 import os
 import platform
 import struct
+from dataclasses import dataclass
 from functools import cache
 
 from . import syscalls
@@ -49,8 +50,20 @@ class _Compare(ctypes.Structure):
     )
 
 
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A program for the kernel, and where in it the process id goes."""
+
+    program: bytes
+    pid_at: int
+
+
 @cache
-def program(network: bool) -> bytes:
+def make(network: bool) -> Filter:
     """The filter, with or without connections. Raises `Unavailable`."""
     machine = platform.machine()
     if machine not in _MACHINES:
@@ -61,28 +74,25 @@ def program(network: bool) -> bytes:
         raise Unavailable(f"{LIBRARY} cannot start a filter")
     try:
         _fill(_Rules(library, context), network=network)
-        return _exported(library, context)
+        program = _exported(library, context)
     finally:
         library.seccomp_release(context)
+    places = [
+        number * _INSTRUCTION.size + _INSTRUCTION.size - 4
+        for number, (code, _, _, value) in enumerate(_INSTRUCTION.iter_unpack(program))
+        if code == _JUMP_IF_EQUAL and value == _PID
+    ]
+    if len(places) != 1:
+        raise Unavailable(f"{LIBRARY} made a filter that is not understood")
+    return Filter(program, places[0])
 
 
-def install(filter_program: bytes) -> None:
+def install(made: Filter) -> None:
     """Have the kernel apply it to this thread, and those that it starts. Raises `OSError`."""
-    finished = bytearray(filter_program)
-    found = 0
-    for at in range(0, len(finished), _INSTRUCTION.size):
-        code, yes, no, value = _INSTRUCTION.unpack_from(finished, at)
-        if code == _JUMP_IF_EQUAL and value == _PID:
-            _INSTRUCTION.pack_into(finished, at, code, yes, no, os.getpid())
-            found += 1
-    if found != 1:
-        raise OSError(errno.EINVAL, "the filter is not the one that was made")
-    instructions = (ctypes.c_char * len(finished)).from_buffer(finished)
-
-    class Program(ctypes.Structure):
-        _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
-
-    whole = Program(len(finished) // _INSTRUCTION.size, ctypes.addressof(instructions))
+    program = bytearray(made.program)
+    struct.pack_into("=I", program, made.pid_at, os.getpid())
+    instructions = (ctypes.c_char * len(program)).from_buffer(program)
+    whole = _Program(len(program) // _INSTRUCTION.size, ctypes.addressof(instructions))
     mode = ctypes.c_ulong(_FILTER)
     if _libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(whole)) != 0:
         code = ctypes.get_errno()
