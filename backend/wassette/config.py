@@ -22,6 +22,7 @@ WALLS_VARIABLE = "WASSETTE_WALLS"
 WALLS = ("best-effort", "require")  # the first is the default; see workers/walls/model.py
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+SECRETS = ("auto", "keyring", "file")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Settings:
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
     walls: str = "best-effort"
     """`require`: nothing runs without every wall that this operating system can have around it."""
+    secrets: str = "auto"
+    """Where secrets are kept: one of `SECRETS`."""
+    secrets_dir: Path | None = None
+    """Where files with secrets are; None is beside config.toml."""
 
 
 def load(
@@ -63,6 +68,8 @@ def load(
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
         walls=_walls(environ, file, configured),
+        secrets=_secrets(environ, file, configured),
+        secrets_dir=_secrets_dir(environ, file, configured),
     )
 
 
@@ -127,6 +134,29 @@ def _walls(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
     if value not in WALLS:
         raise ConfigError(f"{where} is one of {', '.join(WALLS)}; not {visible(str(value), 40)!r}")
     return str(value)
+
+
+# ---- secrets ------------------------------------------------------------------------------------
+
+
+def _secrets(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, chosen = f"secrets in {file}", configured.get("secrets", "auto")
+    if environ.get("WASSETTE_SECRETS"):
+        where, chosen = "WASSETTE_SECRETS", environ["WASSETTE_SECRETS"]
+    if chosen not in SECRETS:
+        # Not quoted: it could be meant to be a secret.
+        raise ConfigError(f"{where} should be one of {', '.join(SECRETS)}")
+    return str(chosen)
+
+
+def _secrets_dir(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Path | None:
+    name = "WASSETTE_SECRETS_DIR"
+    path = _checked_path(name, environ.get(name) or None) or _checked_path(
+        f"secrets_dir in {file}", configured.get("secrets_dir")
+    )
+    return Path(os.path.abspath(path.expanduser())) if path else None  # noqa: PTH100
 
 
 # ---- variables for components ------------------------------------------------------------------

@@ -13,6 +13,7 @@
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
+    ├── SecretError            a secret cannot be read or kept; never quotes one
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
         ├── FunctionUnavailable  the signature uses a type that cannot cross (a resource, …)
@@ -97,6 +98,10 @@ class NeedsPerson(WassetteError):
 
 class StoreError(WassetteError):
     """The component directory cannot be read or written."""
+
+
+class SecretError(WassetteError):
+    """A secret cannot be read or kept. No value is ever in the message."""
 
 
 class CallError(WassetteError):

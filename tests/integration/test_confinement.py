@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wassette.config import Settings
+    from wassette.policy import Grants
 
 pytestmark = pytest.mark.anyio
 
@@ -172,9 +173,13 @@ async def test_a_path_that_leads_elsewhere_when_the_worker_starts(
         (one / "f").write_text(one.name)
     await grant(files, (f"fs://{folder}", ("read",)))
     grants = files.grants("c-files")
+
+    async def those(_component_id: str) -> Grants:
+        return grants
+
     folder.rename(tmp_path / "moved")
     folder.symlink_to(secret)
-    monkeypatch.setattr(files, "grants", lambda _id: grants)
+    monkeypatch.setattr(files, "current_grants", those)
     result = await files.call_tool("run", {"operations": [["read", f"{folder}/f"]]})
     assert result.value == ["EACCES"]
 

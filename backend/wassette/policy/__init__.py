@@ -7,8 +7,9 @@ The order of evaluation, from the file to the sandbox:
 3. `storage`: where the allowed directories are now, which become the mounts, and rules about the
    paths in them (`files`), of which the most specific one decides. `combine` makes them so that
    allow adds up; deny rules, and those for Wassette's own files, beat all of them.
-4. `grants`: the allowed variables that are there, and nothing else of the environment; limits,
-   with the defaults where the policy is silent.
+4. `grants`: the allowed variables that are there, and nothing else of the environment, as values
+   or as placeholders (`environment`, `injection`); limits, with the defaults where the policy is
+   silent.
 5. `openings`: the files and directories that hold what the rules are about, for the walls of the
    operating system around a worker.
 6. `network`: what may be asked for, and where it may lead. Decided for each request, later.
@@ -28,6 +29,7 @@ from wassette.policy.grants import (
     ResolvedLimits,
     resolve,
 )
+from wassette.policy.injection import BoundSecret, Injection
 from wassette.policy.model import (
     Access,
     EnvironmentRule,
@@ -53,8 +55,10 @@ __all__ = [
     "DEFAULT_MEMORY",
     "DEFAULT_TIMEOUT",
     "Access",
+    "BoundSecret",
     "EnvironmentRule",
     "Grants",
+    "Injection",
     "Limits",
     "Mount",
     "NetworkRule",

@@ -212,6 +212,11 @@ def decide_address(
     )
 
 
+def rule_covers(rule: NetworkRule, target: NetworkTarget) -> bool:
+    """Whether one rule, taken as an allow rule, is about this request."""
+    return _match(rule, "", deny=False).covers(target)
+
+
 def kind_of_address(address: Address) -> str | None:
     """Why a name may not just lead there: "private", "link-local", …; None for public ones."""
     plain = _unmapped(address)

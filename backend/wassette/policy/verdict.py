@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from wassette.errors import PolicyError, visible
 from wassette.policy import quantities, rules
+from wassette.policy.environment import Form, Variables, decide_variable
 from wassette.policy.files import resolve_path
 from wassette.policy.grants import DEFAULT_MEMORY, DEFAULT_TIMEOUT
 from wassette.policy.model import Access, Policy, Verdict
@@ -39,7 +40,9 @@ class Situation:
     """What a policy is decided in: the storage that it comes to, and the variables there are."""
 
     storage: Storage
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def explain(
@@ -63,7 +66,7 @@ def explain(
         case Kind.NETWORK:
             return decide_network(policy, _network_target(target, method))
         case Kind.ENVIRONMENT:
-            return _environment(policy, target, situation.environment)
+            return _environment(policy, target, situation)
         case Kind.MEMORY:
             limit, set_ = policy.limits.memory, policy.limits.memory is not None
             shown = _bytes(limit or DEFAULT_MEMORY)
@@ -139,17 +142,27 @@ def _network_target(target: str, method: str) -> NetworkTarget:
     return NetworkTarget.parse(target, method)
 
 
-def _environment(policy: Policy, key: str, environment: Mapping[str, str]) -> Verdict:
+def _environment(policy: Policy, key: str, situation: Situation) -> Verdict:
     rules.check_environment_key(key)
-    shown = visible(key)
-    for index, rule in enumerate(policy.environment_allow):
-        if rule.key == key:
-            place = f"environment.allow[{index}] ({shown})"
-            if rule.inject is not None:
-                return Verdict(False, f"{shown}: 'inject' in {place} is not enforceable yet", place)
-            missing = "" if key in environment else ", but it is not set"
-            return Verdict(True, f"{shown} is allowed by {place}{missing}", place)
-    return Verdict(False, f"{shown}: no rule")
+    variables = Variables(situation.environment, situation.secrets, situation.unread)
+    variable = decide_variable(policy.environment_allow, key, variables, "")
+    shown, place = visible(key), variable.place
+    allowed = f"{shown} is allowed by {place}"
+    source = "a secret of this component" if variable.secret else "from the environment"
+    match variable.form:
+        case Form.VALUE:
+            return Verdict(True, f"{allowed}: given as its value, {source}", place)
+        case Form.PLACEHOLDER:
+            hosts = ", ".join(visible(one.injection.shown) for one in variable.bound)
+            return Verdict(
+                True, f"{allowed}: given as a placeholder ({source}), for {hosts} only", place
+            )
+        case Form.UNSET:
+            return Verdict(True, f"{allowed}, but it is not set", place)
+        case Form.WITHHELD:
+            return Verdict(False, f"{allowed}, but not given: {variable.note}", place)
+        case Form.REFUSED:
+            return Verdict(False, f"{shown}: no rule")
 
 
 def _limit(

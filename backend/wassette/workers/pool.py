@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wassette.errors import CallError, NotConfined, WassetteError, WorkerDied, visible
@@ -48,7 +48,7 @@ class WorkerSpec:
     one of the same name makes it another worker."""
     walls: str = "best-effort"
     """Whether all walls of the operating system are required."""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     memory: int = 512 * 1024 * 1024
     """Bytes."""
     cpu: float | None = None

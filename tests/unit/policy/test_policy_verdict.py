@@ -35,9 +35,12 @@ permissions:
       - key: HOME
       - key: UNSET
       - {key: TOKEN, inject: {host: api.x.com}}
+      - {key: SHORT, inject: {host: api.x.com}}
+      - key: LOCKED
   resources:
     limits: {memory: 256Mi, cpu: 500m}
 """
+VALUE = "the value of the secret"
 R, W = Access.READ, Access.WRITE
 
 
@@ -55,7 +58,12 @@ def asked(tmp_path: Path) -> Ask:
     )
 
     def ask(kind: Kind, target: str, access: Access = R) -> Verdict:
-        situation = Situation(storage, {"HOME": "/root", "TOKEN": "t"})
+        situation = Situation(
+            storage,
+            {"HOME": "/root", "SHORT": "t", "LOCKED": "from the environment"},
+            {"TOKEN": VALUE},
+            {"LOCKED": "the keyring is locked"},
+        )
         target = target.replace("T/", f"{tmp_path}/")
         verdict = explain(policy, kind, target, situation, access=access)
         rule = verdict.rule and verdict.rule.replace(f"{tmp_path}/", "T/")
@@ -116,7 +124,15 @@ OTHERS = [
     (Kind.ENVIRONMENT, "HOME", True, "HOME is allowed by environment.allow[0] (HOME)"),
     (Kind.ENVIRONMENT, "UNSET", True, "but it is not set"),
     (Kind.ENVIRONMENT, "PATH", False, "PATH: no rule"),
-    (Kind.ENVIRONMENT, "TOKEN", False, "not enforceable yet"),
+    (Kind.ENVIRONMENT, "HOME", True, ": given as its value, from the environment"),
+    (
+        Kind.ENVIRONMENT,
+        "TOKEN",
+        True,
+        "given as a placeholder (a secret of this component), for api.x.com only",
+    ),
+    (Kind.ENVIRONMENT, "SHORT", False, "but not given: its value has fewer than 12 bytes"),
+    (Kind.ENVIRONMENT, "LOCKED", False, "but not given: the keyring is locked"),
     (Kind.MEMORY, "", True, "memory: 256Mi, set by resources.limits.memory"),
     (Kind.MEMORY, "256Mi", True, "256Mi is within 256Mi"),
     (Kind.MEMORY, "1Gi", False, "1Gi is over 256Mi"),
@@ -132,6 +148,7 @@ def test_others(asked: Ask, kind: Kind, target: str, allowed: bool, reason: str)
     verdict = asked(kind, target)
     assert verdict.allowed is allowed
     assert reason in verdict.reason
+    assert VALUE not in repr(verdict)
 
 
 @pytest.mark.parametrize(
