@@ -255,8 +255,8 @@ def of_the_kernel() -> list[Attack]:
         calling("semget", 0, 1, 0o600), calling("msgget", 0, 0o600), calling("mq_open", 0, 0, 0, 0),
         calling("seccomp", 1, 0, 0), calling("prctl", 4, 1, 0, 0, 0),
         calling("prctl", 1, 0, 0, 0, 0), calling("setsid"), calling("umask", 0),
-        calling("setuid", 65534, by="ls"), calling("setgid", 65534, by="ls"),
-        calling("setresuid", 65534, 65534, 65534, by="ls"), calling("setgroups", 0, 0, by="ls"),
+        calling("setuid", 65533, by="ls"), calling("setgid", 65533, by="ls"),
+        calling("setresuid", 65533, 65533, 65533, by="ls"), calling("setgroups", 0, 0, by="ls"),
         calling("capset", 0, 0), calling("process_madvise", 0, 0, 0, 0, big),
         calling("splice", -1, 0, -1, 0, 0, 0), calling("landlock_create_ruleset", 0, 0, 1),
         *(
@@ -301,6 +301,8 @@ async def test_is_an_attack(free: Ward, attack: Attack) -> None:
         await ended(worker)
     if found.get("refused") == "ENOSYS" or "EAFNOSUPPORT" in str(found):
         pytest.skip("this kernel does not have that")
+    if found.get("refused") == "EPERM" and os.getuid() != 0:
+        pytest.skip("only root could try")
     assert found.get("refused") not in REFUSED, found
 
 
