@@ -10,6 +10,7 @@ Written by the documentation: this has not run on macOS yet (docs/security.md sa
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import Any
 
 from . import limits
@@ -58,7 +59,9 @@ def profile(to: Confinement) -> str:
     """The sandbox profile, in the system's language for them."""
     lines = [_BASE]
     if to.code is not None:
-        lines.append(f"(allow file-read* file-map-executable (literal {_text(to.code)}))\n")
+        # Profiles are about real paths: /tmp and /var are links here. Openings are real already.
+        code = _text(os.path.realpath(to.code))
+        lines.append(f"(allow file-read* file-map-executable (literal {code}))\n")
     for opening in to.openings:
         place = f"(subpath {_text(opening.path)})"
         if "r" in opening.access:
