@@ -75,7 +75,7 @@ async def _start(launcher: Launcher, spec: WorkerSpec) -> float:
     began = time.perf_counter()
     worker = await WorkerProcess.start(launcher)
     granted = protocol.grants(spec.environment, spec.file_rules, spec.openings)
-    reply, _ = await worker.request(spec.load_request(), granted)
+    reply, _ = await worker.request(spec.load_request(None), granted)
     took = time.perf_counter() - began
     assert reply["kind"] == "ready", reply
     worker.kill()

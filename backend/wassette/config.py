@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -41,6 +42,8 @@ class Settings:
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
     """Where files with secrets are; None is beside config.toml."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
 
 def load(
@@ -70,6 +73,7 @@ def load(
         walls=_walls(environ, file, configured),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
+        egress=read_options(configured, environ, file),
     )
 
 

@@ -14,6 +14,7 @@
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
     ├── SecretError            a secret cannot be read or kept; never quotes one
+    ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
         ├── FunctionUnavailable  the signature uses a type that cannot cross (a resource, …)
@@ -102,6 +103,22 @@ class StoreError(WassetteError):
 
 class SecretError(WassetteError):
     """A secret cannot be read or kept. No value is ever in the message."""
+
+
+class RequestRefused(WassetteError):
+    """A component's HTTP request did not get out.
+
+    `code` is a case of wasi:http's `error-code`, which the component gets; `grantable` says whether
+    a grant would have made the difference: one for `address`, if that is why.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, grantable: bool = False, address: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.grantable = grantable
+        self.address = address
 
 
 class CallError(WassetteError):

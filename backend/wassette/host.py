@@ -13,9 +13,10 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from .answers import CallResult, ComponentState, Loaded, PolicyView
+from .answers import CallResult, ComponentState, Loaded, PolicyView, Refusal
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -32,6 +33,7 @@ from .errors import (
     ToolNotFound,
     WassetteError,
 )
+from .outgoing import Requests, WayOut
 from .paths import paths
 from .policy import (
     Access,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 
     from .answers import Progress
     from .config import Settings
+    from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
     from .secrets import Kept
 
@@ -116,7 +119,8 @@ class Host:
         self.store = ComponentStore(settings.component_dir)
         self.policies = PolicyStore(settings.component_dir)
         launcher = default_launcher()
-        self._pool = Pool(launcher=launcher)
+        self._way_out = WayOut(settings)
+        self._pool = Pool(launcher=launcher, doors=self._way_out.door)
         self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self._resolved: dict[str, _Resolved] = {}
@@ -142,6 +146,7 @@ class Host:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
+        await self._way_out.close()
 
     # -- components ----------------------------------------------------------------------------
 
@@ -286,6 +291,7 @@ class Host:
             raise (ToolNotFound(name, broken) if broken else unknown) from None
         record = await self.component(tool.component_id)
         outcome = Outcome()
+        requests = Requests(record.id, partial(self._route, record.id))
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
         grants = await self.current_grants(record.id)
         value: Any = None
@@ -293,12 +299,15 @@ class Host:
         try:
             function = tool.function
             value = json.loads(
-                await self._run(record, grants, function.interface, function.name, data, outcome)
+                await self._run(
+                    record, grants, function.interface, function.name, data, outcome, requests
+                )
             )
         except InvalidArguments as wrong:
             error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
         except CallError as failed:
             error = type(failed)(f"{name} ({record.id}) {failed}")
+        await requests.settled()
         return CallResult(
             tool=tool,
             value=value,
@@ -306,7 +315,11 @@ class Host:
             is_error=error is not None
             or (tool.returns_result and isinstance(value, dict) and "err" in value),
             output=_decode_output(outcome),
-            refused=tuple(outcome.refused),
+            refused=(
+                *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
+                *requests.refused,
+            ),
+            exchanges=tuple(requests.exchanges),
         )
 
     async def _run(
@@ -317,6 +330,7 @@ class Host:
         function: str,
         arguments: bytes,
         outcome: Outcome,
+        requests: Requests,
     ) -> bytes:
         for attempt in (1, 2):
             code = await self._code.get(record)
@@ -324,12 +338,13 @@ class Host:
                 self._improve(record)
             try:
                 return await self._pool.call(
-                    self._spec(code, grants),
+                    self._spec(record, code, grants),
                     interface,
                     function,
                     arguments,
                     grants.limits.timeout,
                     outcome,
+                    requests.answer,
                 )
             except CodeUnusable as error:
                 if attempt == 2:
@@ -338,7 +353,25 @@ class Host:
                 code.path.unlink(missing_ok=True)
         raise AssertionError("unreachable")
 
-    def _spec(self, code: Code, grants: Grants) -> WorkerSpec:
+    async def _route(
+        self, component_id: str, want: Want, door: Door, record: Callable[[Exchange], None]
+    ) -> Route:
+        """Where a request goes, by the policy as it is now: what was revoked a moment ago counts.
+
+        Raises `RequestRefused`. Nothing was sent yet, and the component waits: what no rule covers
+        is refused here, and whoever asks a person instead does it here, too.
+        """
+        return await door.route(want, await self._rules(component_id), record)
+
+    async def _rules(self, component_id: str) -> Rules:
+        """What decides about requests. A broken policy allows nothing."""
+        from .egress import Rules
+
+        secrets = (await self.current_grants(component_id)).secrets
+        # Read last: reading secrets may have taken as long as a person does.
+        return Rules(self.policies.read(component_id).policy, secrets)
+
+    def _spec(self, record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
             code=str(code.path),
             sha256=code.sha256,
@@ -350,6 +383,7 @@ class Host:
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,
+            network=record.network,
         )
 
     def _improve(self, record: ComponentRecord) -> None:
@@ -374,10 +408,15 @@ class Host:
         async def warm() -> None:
             with contextlib.suppress(WassetteError):
                 record = await self.component(component_id)
+                code = await self._code.get(record)
                 grants = await self.current_grants(component_id)
-                self._pool.warm(self._spec(await self._code.get(record), grants))
+                self._pool.warm(self._spec(record, code, grants))
 
         self._background(warm(), f"warm {component_id}")
+
+    def serves_on(self, port: int) -> None:
+        """Wassette itself listens on this port of this machine: no component gets there."""
+        self._way_out.shut(port)
 
     # -- permissions ---------------------------------------------------------------------------
 

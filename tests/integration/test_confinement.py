@@ -192,13 +192,13 @@ async def test_a_worker_says_which_walls_stand(
     host: Host, tmp_path: Path, launcher: Callable[[], Any]
 ) -> None:
     await host.load(str(wat.write(tmp_path, "calc")))
-    code = await host._code.get(await host.component("calc"))
-    spec = host._spec(code, host.grants("calc"))
+    record = await host.component("calc")
+    spec = host._spec(record, await host._code.get(record), host.grants("calc"))
     starting = launcher()
     worker = await WorkerProcess.start(starting)
     try:
         granted = protocol.grants(spec.environment, spec.file_rules, spec.openings)
-        ready, _ = await worker.request(spec.load_request(), granted)
+        ready, _ = await worker.request(spec.load_request(None), granted)
     finally:
         worker.kill()
         await starting.close()

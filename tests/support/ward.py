@@ -98,9 +98,7 @@ class Ward:
         with harness(self.options):
             worker = await WorkerProcess.start(self._launcher)
         spec = self.spec
-        request = spec.load_request()
-        if relay:
-            request["relay_port"] = self.places["relay"]
+        request = spec.load_request(self.places["relay"] if relay else None)
         granted = protocol.grants(spec.environment, spec.file_rules, spec.openings)
         reply, _ = await worker.request(request, granted)
         assert reply["kind"] == "ready", reply

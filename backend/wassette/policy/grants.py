@@ -82,22 +82,13 @@ def resolve(
     variables = decide_environment(
         policy.environment_allow, Variables(environment, secrets or {}, unread or {}), component_id
     )
-    network_notes = tuple(
-        f"network '{visible(rule.host or rule.cidr or '')}' is not applied: "
-        "the network is refused for now"
-        for rule in policy.network_allow
-    )
     return Grants(
         mounts=storage.mounts,
         file_rules=storage.rules.encode(),
         environment=tuple((one.key, one.text) for one in variables if one.text is not None),
         secrets=tuple(bound for one in variables for bound in one.bound),
         limits=_limits(policy.limits),
-        notes=(
-            *storage.notes,
-            *(_note(one) for one in variables if one.note is not None),
-            *network_notes,
-        ),
+        notes=(*storage.notes, *(_note(one) for one in variables if one.note is not None)),
         openings=openings(storage),
     )
 

@@ -17,7 +17,9 @@ from .launcher import Launcher, default_launcher
 from .process import Outcome, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from .asks import Asks, Door
 
 _T = TypeVar("_T")
 
@@ -53,8 +55,10 @@ class WorkerSpec:
     """Bytes."""
     cpu: float | None = None
     """Share of one core; None for no limit."""
+    network: bool = False
+    """Whether the component makes requests, and so needs a door of the relay."""
 
-    def load_request(self) -> protocol.Header:
+    def load_request(self, relay_port: int | None) -> protocol.Header:
         return {
             "kind": "load",
             "version": protocol.VERSION,
@@ -64,16 +68,27 @@ class WorkerSpec:
             "mounts": self.mounts,
             "memory": self.memory,
             "cpu": self.cpu,
+            "relay_port": relay_port,
             "walls": self.walls,
         }
 
 
 class Pool:
-    """Workers by what they are for. At most `size` processes; least recently used goes first."""
+    """Workers by what they are for. At most `size` processes; least recently used goes first.
 
-    def __init__(self, size: int | None = None, launcher: Launcher | None = None) -> None:
+    `doors` opens a way out for one worker, which is closed when the worker is gone.
+    """
+
+    def __init__(
+        self,
+        size: int | None = None,
+        launcher: Launcher | None = None,
+        doors: Callable[[], Awaitable[Door]] | None = None,
+    ) -> None:
         self.size = size or max(4, 2 * (os.cpu_count() or 1))
         self._launcher = launcher or default_launcher()
+        self._open_door = doors
+        self._doors: set[Door] = set()
         self._idle: dict[WorkerSpec, list[tuple[float, WorkerProcess]]] = {}
         self._count = 0  # processes that live or are being started
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -89,11 +104,15 @@ class Pool:
         arguments: bytes,
         timeout: float,  # noqa: ASYNC109
         outcome: Outcome,
+        asks: Asks | None = None,
     ) -> bytes:
-        """One call in a worker for `spec`; the value as JSON. Raises `CallError`."""
+        """One call in a worker for `spec`; the value as JSON. Raises `CallError`.
+
+        `asks` answers what the component wants to know meanwhile (`WorkerProcess.call`).
+        """
         worker = await self._acquire(spec)
         try:
-            result = await worker.call(interface, function, arguments, timeout, outcome)
+            result = await worker.call(interface, function, arguments, timeout, outcome, asks)
         except asyncio.CancelledError:
             # In a task of its own: some callers (anyio's cancel scopes) cancel again and again,
             # which would interrupt the ending of the guest too.
@@ -131,6 +150,8 @@ class Pool:
         for worker in idle:
             worker.kill()
         await self._launcher.close()
+        for door in list(self._doors):
+            await self._shut(door)
         for waiter in self._waiting:
             waiter.cancel()
 
@@ -179,7 +200,10 @@ class Pool:
         worker = None
         try:
             worker = await WorkerProcess.start(self._launcher)
-            request = spec.load_request()
+            if spec.network and self._open_door is not None:
+                worker.door = await self._open_door()
+                self._doors.add(worker.door)
+            request = spec.load_request(worker.door.port if worker.door else None)
             granted = protocol.grants(spec.environment, spec.file_rules, spec.openings)
             reply, _ = await worker.request(request, granted)
             if reply.get("error") == NotConfined.__name__:
@@ -213,6 +237,12 @@ class Pool:
         finally:
             self._count -= 1
             self._wake()
+            if worker.door is not None:
+                await self._shut(worker.door)
+
+    async def _shut(self, door: Door) -> None:
+        self._doors.discard(door)
+        await door.close()
 
     def _evict(self) -> bool:
         """Make room by ending the idle worker that was used longest ago."""
