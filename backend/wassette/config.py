@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
 TOKEN_VARIABLE = "WASSETTE_TOKEN"  # noqa: S105  (its name)
+WALLS_VARIABLE = "WASSETTE_WALLS"
+WALLS = ("best-effort", "require")  # the first is the default; see workers/walls/model.py
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
 IDLE_TIMEOUT = 600.0  # seconds
@@ -42,6 +44,8 @@ class Settings:
     """Seconds without clients after which a host that was started by one ends."""
     meta_tools: bool = False
     """Whether find-tool and call-tool are offered."""
+    walls: str = "best-effort"
+    """`require`: nothing runs without every wall that this operating system can have around it."""
     secrets: str = "auto"
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
@@ -76,6 +80,7 @@ def load(
         agent_grants=agent_grants,
         idle_timeout=_idle_timeout(file, configured, environ),
         meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
+        walls=_walls(environ, file, configured),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
@@ -84,11 +89,13 @@ def load(
 
 def read_config(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
     """config.toml: where it is, and what is in it; nothing if it is not there."""
-    file = _config_file(environ)
+    file = config_file(environ)
     return file, _read(file)
 
 
-def _config_file(environ: Mapping[str, str]) -> Path:
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where config.toml is, or would be."""
+    environ = os.environ if environ is None else environ
     chosen = environ.get(CONFIG_FILE_VARIABLE)
     if not chosen:
         return paths().config / "config.toml"
@@ -158,6 +165,15 @@ def _idle_timeout(file: Path, configured: Mapping[str, Any], environ: Mapping[st
     if not numeric or not 0 <= value <= _MAX_IDLE_TIMEOUT:
         raise ConfigError(f"{where} should be a number of seconds, 0 or more")
     return float(value)
+
+
+def _walls(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, value = WALLS_VARIABLE, environ.get(WALLS_VARIABLE) or None
+    if value is None:
+        where, value = f"walls in {file}", configured.get("walls", WALLS[0])
+    if value not in WALLS:
+        raise ConfigError(f"{where} is one of {', '.join(WALLS)}; not {visible(str(value), 40)!r}")
+    return str(value)
 
 
 # ---- secrets ------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@
         ├── TooMuchMemory      the component's calls at once took more than its limit
         ├── CallTimeout        over its wall-clock time limit
         ├── CallCancelled      the caller gave up
+        ├── NotConfined        a wall around its process is missing, and all are required (this is
+        │                      a ComponentError, too: compiling needs the walls as well)
         └── WorkerDied         the worker process died during the call
 
 The message names the thing, the place and the way out, and is fit to show to a person. What a
@@ -183,6 +185,10 @@ class CallTimeout(CallError):
 
 class CallCancelled(CallError):
     """The caller gave up."""
+
+
+class NotConfined(CallError, ComponentError):
+    """A wall of the operating system around the worker is missing, and all are required."""
 
 
 class WorkerDied(CallError):

@@ -51,6 +51,7 @@ from .policy import (
     check_enforceable_storage,
     resolve,
     resolve_storage,
+    unchanged,
 )
 from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
@@ -104,7 +105,8 @@ class _Resolved:
     ) -> bool:
         # The store gives the very same state for as long as the file is the same.
         same = self.state is state and self.bound == bound and self.secrets == secrets
-        return same and time.monotonic() < self.until
+        # An editor that saves a file puts another one in its place.
+        return same and time.monotonic() < self.until and unchanged(self.grants.openings)
 
 
 @dataclass
@@ -143,7 +145,7 @@ class Host:
         launcher = default_launcher()
         self._way_out = WayOut(settings)
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
-        self._code = CodeCache(self.store, Compiler(launcher))
+        self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self.session = Session.of(settings)
         """Of whoever has none of its own: the command line, a host of one client."""
@@ -429,8 +431,7 @@ class Host:
         # Read last: reading secrets may have taken as long as a person does.
         return Rules(self.policies.read(component_id).policy, secrets)
 
-    @staticmethod
-    def _spec(record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
+    def _spec(self, record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
             component=record.id,
             code=str(code.path),
@@ -438,6 +439,8 @@ class Host:
             tier=code.tier,
             mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
             file_rules=grants.file_rules,
+            openings=tuple(one.plain() for one in grants.openings),
+            walls=self.settings.walls,
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,

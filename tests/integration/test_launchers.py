@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import wat
-from support.processes import descendants, eventually, open_files
+from support.processes import descendants, environment_of, eventually, open_files
 from wassette import host as host_module
 from wassette.errors import CallTimeout, InvalidComponent
 from wassette.host import Host
@@ -44,7 +44,7 @@ async def test_loads_calls_stops_and_leaves_nothing(
         async with asyncio.timeout(60):
             assert isinstance((await host.call_tool("spin", {})).error, CallTimeout)
         for worker in descendants():
-            assert "HOME" not in worker.environ()
+            assert "HOME" not in environment_of(worker)
         (tmp_path / "bad.wasm").write_bytes(b"\0asm")
         with pytest.raises(InvalidComponent):
             await host.load(str(tmp_path / "bad.wasm"))

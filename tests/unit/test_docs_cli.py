@@ -91,6 +91,8 @@ def test_short_help_is_not_cut_off() -> None:
         "WASSETTE_SECRETS",
         "WASSETTE_SECRETS_DIR",
         "WASSETTE_LOG",
+        "WASSETTE_WALLS",
+        "`walls`",
         "RUST_LOG",
         "component_dir",
         "plugin_dir",

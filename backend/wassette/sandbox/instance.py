@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from wasmtime import ExitTrap, Store, WasiConfig, WasmtimeError
@@ -85,7 +86,6 @@ class Sandbox:
             (interface, name): ty for interface, name, ty in exported_functions(component, tier)
         }
         self._functions: dict[tuple[str | None, str], _Function] = {}
-        self._memory = _Memory()
         self._resting = 0  # bytes before the call; what a guest takes is gone after it
         self.taken = 0
         """Bytes of memory that the last call took, at its end."""
@@ -99,14 +99,14 @@ class Sandbox:
         self.taken = 0
         function = self._function(interface, name)
         parsed = _parse(arguments)
-        self._resting = self._memory.bytes()
+        self._resting = _data_bytes()
         governor = _Governor(listener, self._limits.cpu)
         with hostfn.CallContext(listener, self._file_rules) as context:
             store = self._store(context, governor)
             try:
                 result = self._run(store, function, parsed, context)
             finally:
-                self.taken = max(0, self._memory.bytes() - self._resting)
+                self.taken = max(0, _data_bytes() - self._resting)
                 store.close()
                 governor.settle()
         data = json.dumps(
@@ -185,7 +185,7 @@ class Sandbox:
                 raise context.failure from None
             if context.stopped is not None:
                 raise Stopped(context.stopped) from None
-            raise self._explain(error, self._memory.bytes() - self._resting) from None
+            raise self._explain(error, _data_bytes() - self._resting) from None
 
     def _explain(self, error: WasmtimeError, grown: int) -> CallError:
         if isinstance(error, ExitTrap):
@@ -266,23 +266,29 @@ def _reason(message: str) -> str:
     )
 
 
-class _Memory:
-    """Writable memory that this process has mapped. Its file is opened once: asking takes a
-    microsecond, and needs no file system any more."""
+def prepare() -> None:
+    """Open what calls need of the system, before the process is confined and cannot any more."""
+    _statm()
 
-    def __init__(self) -> None:
-        self._statm: int | None = None
-        with contextlib.suppress(OSError):
-            self._statm = os.open("/proc/self/statm", os.O_RDONLY)
 
-    def bytes(self) -> int:
-        """0 where that cannot be asked."""
-        if self._statm is None:
-            return 0
-        try:
-            return int(os.pread(self._statm, 256, 0).split()[5]) * 4096
-        except (OSError, ValueError, IndexError):
-            return 0
+@cache
+def _statm() -> int | None:
+    """This process's own; opened once, since asking it then takes a microsecond."""
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _data_bytes() -> int:
+    """Writable memory that this process has mapped; 0 where that cannot be asked."""
+    statm = _statm()
+    if statm is None or sys.platform == "win32":
+        return 0
+    try:
+        return int(os.pread(statm, 256, 0).split()[5]) * 4096
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _mib(size: int) -> str:

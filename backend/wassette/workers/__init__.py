@@ -7,6 +7,6 @@
 `protocol` has the frames, `forkserver` and `worker` run in the children, `launcher`, `process` and
 `pool` in the host. `schedule` decides whose turn it is; `limits` holds a component's workers to its
 share of the CPU and to its memory, by the kernel's figures (`meter`). `compiler` turns a
-component's bytes into machine code in a worker of its own.
-Confinement by the operating system belongs in `worker.confine`.
+component's bytes into machine code in a worker of its own. `walls` has how the operating system
+confines both.
 """

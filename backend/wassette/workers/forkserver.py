@@ -39,7 +39,7 @@ def main() -> None:
     _silence()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host to act on
 
-    from wassette.workers import preload
+    from wassette.workers import preload, worker  # noqa: F401  (loaded before it is forked)
 
     preload.preload()
     wake_in, wake_out = os.pipe()

@@ -211,6 +211,10 @@ class SpawnLauncher:
                 ours.close()
                 raise
             if sys.platform == "win32":
+                from .walls.windows import hold
+
+                with contextlib.suppress(OSError):  # it ends when its socket closes, too
+                    hold(process.pid)
                 assert process.stdin is not None
                 process.stdin.write(theirs.share(process.pid))
                 process.stdin.close()

@@ -10,7 +10,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from wassette.errors import CallError, TooManyCalls, WassetteError, WorkerDied, visible
+from wassette.errors import (
+    CallError,
+    NotConfined,
+    TooManyCalls,
+    WassetteError,
+    WorkerDied,
+    visible,
+)
 
 from . import meter, protocol
 from .launcher import Launcher, default_launcher
@@ -51,6 +58,11 @@ class WorkerSpec:
     """(directory of the host, path in the guest, writable)."""
     file_rules: str = ""
     """What of the mounts may be used, for the guard (sandbox/guard/guard.wit); empty: nothing."""
+    openings: tuple[tuple[str, int, int, str], ...] = ()
+    """What the operating system lets it open (`walls.Opening`); these very files, so that another
+    one of the same name makes it another worker."""
+    walls: str = "best-effort"
+    """Whether all walls of the operating system are required."""
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     memory: int = 512 * 1024 * 1024
     """Bytes, of one call and of all calls of the component together."""
@@ -71,6 +83,7 @@ class WorkerSpec:
             # What can be held from outside is: limits.py.
             "cpu": None if meter.HERE else self.cpu,
             "relay_port": relay_port,
+            "walls": self.walls,
         }
 
 
@@ -280,8 +293,10 @@ class Pool:
                 worker.door = await self._open_door()
                 self._doors.add(worker.door)
             request = spec.load_request(worker.door.port if worker.door else None)
-            granted = protocol.grants(spec.environment, spec.file_rules)
+            granted = protocol.grants(spec.environment, spec.file_rules, spec.openings)
             reply, _ = await worker.request(request, granted)
+            if reply.get("error") == NotConfined.__name__:
+                raise NotConfined(visible(str(reply.get("message")), 1000))
             if reply["kind"] != "ready":
                 raise CodeUnusable(visible(str(reply.get("message")), 1000))
         except BaseException:
