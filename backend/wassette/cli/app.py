@@ -47,6 +47,7 @@ _LEVELS = {
         "secret": "secret:secret",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
+        "clients": "clients:clients",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",
