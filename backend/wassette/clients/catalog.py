@@ -315,6 +315,7 @@ CLIENTS: tuple[Client, ...] = (
             ("extensions", NAME),
             {
                 "name": NAME,
+                "description": "Sandboxed tools, with permissions that you give",
                 "type": "stdio",
                 "enabled": True,
                 "cmd": COMMAND,

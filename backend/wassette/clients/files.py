@@ -2,7 +2,8 @@
 
 A file is replaced in one step, and only if it is what the change was made for. On Linux and macOS
 the new file and the old one change places, so that what another program wrote in the last moment
-is found in what came out, and goes back: a check before the step would leave a gap.
+is found in what came out, and goes back: a check before the step would leave a gap. So would a
+program that has the file open and is still writing; on Linux that is found out too.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ def _delete(settings: Settings) -> None:
     target = settings.target
     aside = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     target.rename(aside)
-    if _content(aside) == settings.data:
+    if _at_rest(aside) == settings.data:
         aside.unlink()
         return
     if not target.exists():
@@ -223,7 +224,7 @@ def _exchange(settings: Settings, data: bytes) -> None:
                 raise changed_meanwhile(settings.path)
             temporary.replace(target)
             return
-        came = _content(temporary)
+        came = _at_rest(temporary)
         if came == settings.data:
             return
         # Somebody wrote in between: theirs goes back, and what comes out then should be ours.
@@ -237,6 +238,24 @@ def _exchange(settings: Settings, data: bytes) -> None:
         raise changed_meanwhile(settings.path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _at_rest(path: Path) -> bytes | None:
+    """The content of a file that nobody finds by its name any more; None if somebody still has it
+    open to write into it, as who began before it was moved: what comes is not known then."""
+    if sys.platform != "linux":
+        return _content(path)
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)  # EAGAIN if there is a writer
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EBUSY):
+            return None
+    finally:
+        os.close(descriptor)
+    return _content(path)
 
 
 def _take_over(target: Path, temporary: Path, status: os.stat_result) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wassette.errors import ClientError, visible
+from wassette.errors import ClientError, SettingsChanged, visible
 from wassette.paths import paths
 
 from . import diff, files
@@ -27,9 +27,13 @@ from .launcher import SHARED, Launcher, launcher
 from .machine import Machine, this_machine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .catalog import Client, Place
     from .files import Settings
     from .formats import Key
+
+_TRIES = 5  # where another program keeps writing
 
 Action = Literal["add", "update", "replace", "remove", "undo", "none"]
 
@@ -390,13 +394,27 @@ class Clients:
 
     def add(self, client_id: str, *, replace: bool = False, token: str | None = None) -> Written:
         """`plan_add` and `write`. `token`: of the plan that was shown; another one is refused."""
-        return self.write(_same(self.plan_add(client_id, replace=replace), token))
+        return self._write(lambda: self.plan_add(client_id, replace=replace), token)
 
     def remove(self, client_id: str, *, token: str | None = None) -> Written:
-        return self.write(_same(self.plan_remove(client_id), token))
+        return self._write(lambda: self.plan_remove(client_id), token)
 
     def undo(self, client_id: str, *, token: str | None = None) -> Written:
-        return self.write(_same(self.plan_undo(client_id), token))
+        return self._write(lambda: self.plan_undo(client_id), token)
+
+    def _write(self, make: Callable[[], Plan], token: str | None) -> Written:
+        """Who was shown a plan gets that one. Who was not gets the one for the file as it is now,
+        also if it changes meanwhile: two clicks at once come to the same as one."""
+        for _ in range(_TRIES - 1):
+            plan = make()
+            if token is not None and plan.token != token:
+                raise files.changed_meanwhile(plan.settings.path)
+            try:
+                return self.write(plan)
+            except SettingsChanged:
+                if token is not None:
+                    raise
+        return self.write(make())
 
     # ---- verifying -------------------------------------------------------------------------------
 
@@ -443,7 +461,9 @@ def value_of(settings: Settings, place: Place) -> Any:
 
 
 def _edited(settings: Settings, place: Place, changes: list[tuple[tuple[Key, ...], Any]]) -> bytes:
-    text = settings.text if settings.data is not None else place.new_file
+    text = settings.text
+    if not text.strip():
+        text = place.new_file or text
     try:
         return settings.bom + edit(place.format, text, changes).encode()
     except CannotEdit as error:
@@ -465,9 +485,3 @@ def _noted(path: tuple[Key, ...], before: Any) -> list[Any]:
 def _renamed(keys: tuple[Key, ...], name: str) -> tuple[Key, ...]:
     last = keys[-1]
     return (*keys[:-1], Named(last.key, name) if isinstance(last, Named) else name)
-
-
-def _same(plan: Plan, token: str | None) -> Plan:
-    if token is not None and plan.token != token:
-        raise files.changed_meanwhile(plan.settings.path)
-    return plan

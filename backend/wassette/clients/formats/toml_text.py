@@ -183,8 +183,7 @@ def _append(text: str, names: tuple[str, ...], value: dict[str, Any]) -> str:
     newline = newline_of(text)
     if text and not text.endswith("\n"):
         text += newline
-    last = text[line_start(text, len(text) - 1) :] if text else ""
-    gap = newline if last.strip() else ""
+    gap = newline if text else ""
     return text + gap + _table(names, value, newline)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.tokens import AliasToken
 
 from .base import (
     CannotEdit,
@@ -25,12 +26,14 @@ from .base import (
 )
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_ALIASES = 20
 _NOT_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 class Yaml:
     def read(self, text: str) -> Any:
         try:
+            _check_aliases(text)
             value = _yaml().load(text)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -77,6 +80,14 @@ class Yaml:
         if isinstance(node, CollectionNode) and node.flow_style:
             return _drop_flow(text, node, child)
         return _drop_block(text, node, key_node, child)
+
+
+def _check_aliases(text: str) -> None:
+    """A few lines with aliases of aliases can stand for more than fits in memory."""
+    if "&" in text and "*" in text:
+        aliases = sum(isinstance(one, AliasToken) for one in _yaml().scan(text))
+        if aliases > _ALIASES:
+            raise Unreadable(1, f"more than {_ALIASES} aliases")
 
 
 def _yaml() -> Any:
