@@ -63,7 +63,7 @@ REAL = (
         "gemini-cli",
         "gemini",
         ".gemini/settings.json",
-        '{\n  // mine\n  "ui": {\n    "theme": "GitHub", // dark\n  },\n}\n',
+        '{\n  // mine\n  "ui": {\n    "theme": "GitHub" // dark\n  }\n}\n',
         ("mcp", "add", "-s", "user", "wassette"),
         ("mcp", "list"),
         "wassette: {command} serve --stdio (stdio) - Connected",

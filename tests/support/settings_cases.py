@@ -52,7 +52,7 @@ _JSON_BOTH = [
     ),
     Case(
         "many-lines",
-        b'{\n  "a": [\n' + b"    1,\n" * 30_000 + b'    1\n  ],\n  "mcpServers": {}\n}\n',
+        b'{\n  "a": [\n' + b"    1,\n" * 5_000 + b'    1\n  ],\n  "mcpServers": {}\n}\n',
     ),
     Case("duplicate-servers", b'{"mcpServers": {},\n"mcpServers": {}}', "lines 1 and 2.*twice"),
     Case("servers-are-a-list", b'{\n"mcpServers": []}', "an object was expected"),
@@ -182,7 +182,14 @@ YAML_LIST = [
     Case("servers-are-a-mapping", b"mcpServers:\n  a:\n    command: x\n", "a list was expected"),
 ]
 
+_TRAILING = {"trailing-commas", "trailing-comma-one-line", "comment-before-comma", "crlf-comments"}
+JSON_WITH_COMMENTS = [
+    Case(one.name, one.data, "comma after the last" if one.name in _TRAILING else None)
+    for one in _COMMENTS
+]
+
 BY_CLIENT = {
+    "gemini-cli": JSON_WITH_COMMENTS,
     "cursor": JSONC,
     "claude-desktop": JSON,
     "codex": TOML,

@@ -35,7 +35,7 @@ class Place:
     """Paths as `Machine.path` reads them. One with a variable that is set counts; else the first
     that exists; else the first. Of a project: relative to it."""
     format: str
-    """`json` is what the client itself reads strictly, `jsonc` has comments and trailing commas."""
+    """What the client itself can read: `jsonc` has comments and trailing commas."""
     keys: tuple[Key, ...]
     """The way to the entry."""
     entry: Mapping[str, Any]
@@ -151,8 +151,8 @@ CLIENTS: tuple[Client, ...] = (
     Client(
         id="gemini-cli",
         name="Gemini CLI",
-        user=_servers("~/.gemini/settings.json"),
-        project=_servers(".gemini/settings.json"),
+        user=_servers("~/.gemini/settings.json", format="json-with-comments"),
+        project=_servers(".gemini/settings.json", format="json-with-comments"),
         found_by=("~/.gemini",),
         commands=("gemini",),
         cli=Cli(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import glob
 import os
 import secrets
 import stat
@@ -104,9 +105,10 @@ def replace(settings: Settings, after: bytes | None, private: bool = True) -> li
     that is made new. Returns the directories that had to be made.
 
     Raises `SettingsChanged` if the file is not what was read, `ClientError` if it cannot be
-    written. Then nothing has changed.
+    written. Then nothing has changed. One process at a time may do this for a file.
     """
     target = settings.target
+    _sweep(target)
     again = read(settings.path)
     if again.target != target or again.data != settings.data:
         raise changed_meanwhile(settings.path)
@@ -171,8 +173,19 @@ def remove_directories(folders: list[Path]) -> None:
             folder.rmdir()
 
 
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.wassette-{secrets.token_hex(6)}")
+
+
+def _sweep(target: Path) -> None:
+    """Takes away what a crash left beside a file. What was in the file is in the backup."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.wassette-*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def write_beside(target: Path, data: bytes, mode: int) -> Path:
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    temporary = _beside(target)
     descriptor = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode
     )
@@ -202,7 +215,7 @@ def _create(settings: Settings, data: bytes, private: bool) -> None:
 
 def _delete(settings: Settings) -> None:
     target = settings.target
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    aside = _beside(target)
     target.rename(aside)
     if _at_rest(aside) == settings.data:
         aside.unlink()

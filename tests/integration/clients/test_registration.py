@@ -554,11 +554,14 @@ def test_crash_between_backup_and_write(where: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert file.read_bytes() == SERVERS
+    [*left] = file.parent.glob(".mcp.json.*")
+    assert len(left) == (where == "_take_over")
     clients.undo("cursor")  # of what never happened: nothing
     assert file.read_bytes() == SERVERS
     clients.add("cursor")
     clients.undo("cursor")
     assert file.read_bytes() == SERVERS
+    assert [path.name for path in file.parent.iterdir()] == ["mcp.json"]
     with pytest.raises(ClientError, match="Nothing was changed"):
         clients.undo("cursor")
 

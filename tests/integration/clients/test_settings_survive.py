@@ -100,7 +100,9 @@ def test_undo_after_others_wrote(client_id: str, case: Case, tmp_path: Path) -> 
     """A comment that somebody wrote in between stays, and so does all that was there before."""
     clients = clients_in(tmp_path)
     file = installed(clients, client_id, case.data)
-    mark = {"claude-desktop": b"\n", "cursor": b"\n// theirs\n"}.get(client_id, b"\n# theirs\n")
+    mark = b"\n" if client_id == "claude-desktop" else b"\n// theirs\n"
+    if client_id in ("codex", "goose", "continue"):
+        mark = b"\n# theirs\n"
     clients.add(client_id)
     place = client(client_id).user
     was = changed(read(clients, client_id), place.keys, Absent)

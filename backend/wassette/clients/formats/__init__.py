@@ -47,8 +47,12 @@ __all__ = [
 def reader(name: str) -> Format:
     """The format of this name."""
     match name:
-        case "json" | "jsonc":
-            return Json(strict=name == "json")
+        case "json":
+            return Json()
+        case "json-with-comments":
+            return Json(comments=True)
+        case "jsonc":
+            return Json(comments=True, commas=True)
         case "toml":
             return Toml()
         case "yaml":

@@ -51,9 +51,10 @@ class _Inner(_Node):
 
 
 class _Parser:
-    def __init__(self, text: str, strict: bool) -> None:
+    def __init__(self, text: str, comments: bool = True, commas: bool = True) -> None:
         self.text = text
-        self.strict = strict
+        self.comments = comments
+        self.commas = commas
 
     def document(self) -> _Node | None:
         start = self.skip(0)
@@ -80,7 +81,7 @@ class _Parser:
             comment = _COMMENT.match(text, at)
             if comment is None:
                 raise self.fault(at, "a comment that does not end, or a stray '/'")
-            if self.strict:
+            if not self.comments:
                 raise self.fault(at, "a comment, which is not allowed in this file")
             at = comment.end()
 
@@ -120,7 +121,7 @@ class _Parser:
             if self.text[at : at + 1] == ",":
                 member.comma = at
                 at = self.skip(at + 1)
-                if self.strict and self.text[at : at + 1] == close:
+                if not self.commas and self.text[at : at + 1] == close:
                     raise self.fault(member.comma, "a comma after the last entry")
             elif self.text[at : at + 1] != close:
                 raise self.fault(at, f"a comma or '{close}' was expected")
@@ -151,15 +152,18 @@ def _number(text: str) -> int | float:
 
 @dataclass(frozen=True)
 class Json:
-    strict: bool
-    """No comments and no trailing commas: what the client itself could not read."""
+    """What the client itself could not read is refused: an entry would be of no use."""
+
+    comments: bool = False
+    commas: bool = False
+    """After the last entry."""
 
     def read(self, text: str) -> Any:
-        root = _Parser(text, self.strict).document()
+        root = _Parser(text, self.comments, self.commas).document()
         return {} if root is None else root.value
 
     def put(self, text: str, path: Path, value: Any) -> str:
-        root = _Parser(text, self.strict).document()
+        root = _Parser(text, self.comments, self.commas).document()
         if root is None:
             return _into_nothing(text, nested(path, value))
         node: _Node = root
@@ -174,7 +178,7 @@ class Json:
         return splice(text, node.start, node.end, new)
 
     def drop(self, text: str, path: Path) -> str:
-        node = _Parser(text, self.strict).document()
+        node = _Parser(text, self.comments, self.commas).document()
         for key in path[:-1]:
             assert node is not None
             member = _find(text, node, key)
@@ -302,7 +306,7 @@ def _remove(text: str, node: _Inner, index: int) -> str:
     if previous is not None and is_last and member.comma is None and previous.comma is not None:
         text = splice(text, previous.comma, previous.comma + 1, "")
     if len(node.members) == 1:
-        inner_end = _Parser(text, strict=False).skip(node.start + 1)
+        inner_end = _Parser(text).skip(node.start + 1)
         if not text[node.start + 1 : inner_end].strip():
             text = splice(text, node.start + 1, inner_end, "")
     return text
