@@ -74,7 +74,8 @@ class Client:
     restart: str | None = None
     """What a person has to do until it sees the change; None if it looks by itself."""
     rewrites: tuple[str, ...] = ()
-    """Names of its processes, if it writes its settings over what others wrote while it runs."""
+    """Names of its processes, with the system as in paths, if it writes its settings over what
+    others wrote while it runs. (On Linux and macOS, `claude` is Claude Code.)"""
 
 
 _PLAIN = {"command": COMMAND, "args": ARGS}
@@ -145,7 +146,7 @@ CLIENTS: tuple[Client, ...] = (
         user=_servers("{app}/Claude/claude_desktop_config.json", format="json"),
         found_by=("{app}/Claude", "macos=/Applications/Claude.app"),
         restart="Quit Claude Desktop and open it again",
-        rewrites=("claude", "claude-desktop"),
+        rewrites=("macos=Claude", "windows=claude", "linux=claude-desktop"),
         source="https://modelcontextprotocol.io/docs/develop/connect-local-servers",
     ),
     Client(

@@ -76,9 +76,11 @@ class Machine:
         return shutil.which(name, path=self.environment.get("PATH", ""))
 
     def running(self, names: Iterable[str]) -> bool:
-        """Whether a program of one of these names runs; False where that cannot be found out."""
-        wanted = {name.lower() for name in names}
-        return bool(wanted) and any(name.lower() in wanted for name in _processes(self.system))
+        """Whether a program of one of these names (`system=name`) runs; False where that cannot be
+        found out."""
+        pairs = (name.split("=") for name in names)
+        wanted = {name for system, name in pairs if system == self.system}
+        return bool(wanted) and not wanted.isdisjoint(_processes(self.system))
 
 
 def _processes(system: System) -> set[str]:
@@ -92,7 +94,8 @@ def _processes(system: System) -> set[str]:
         return names
     if system == "windows":
         out = _output("tasklist", "/fo", "csv", "/nh")
-        return {one.removesuffix(".exe") for one in re.findall(r'^"([^"]+)"', out, re.MULTILINE)}
+        names = re.findall(r'^"([^"]+)"', out, re.MULTILINE)
+        return {name.lower().removesuffix(".exe") for name in names}
     return {Path(line.strip()).name for line in _output("ps", "-axo", "comm=").splitlines()}
 
 
