@@ -65,9 +65,9 @@ def test_package_of_our_name_in_the_project(tmp_path: Path) -> None:
     (tmp_path / "wassette").mkdir()
     (tmp_path / "wassette" / "__init__.py").write_text("print('attacked')")
     (tmp_path / "wassette" / "__main__.py").write_text("print('attacked')")
-    from wassette.clients.launcher import Python, launcher
+    from wassette.clients.launcher import Python, find_launcher
 
-    own = launcher(python=Python(scripts=tmp_path / "none", prefix=tmp_path))
+    own = find_launcher(python=Python(scripts=tmp_path / "none", prefix=tmp_path))
     assert own.arguments
     done = subprocess.run(
         [own.command, *own.arguments, "--version"],

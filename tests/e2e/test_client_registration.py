@@ -14,7 +14,7 @@ import pytest
 
 from support.clients import NpmClient
 from support.mcpb import validate
-from wassette.clients import Clients, Standing, bundle, launcher
+from wassette.clients import Clients, Standing, bundle, find_launcher
 from wassette.clients.machine import Machine
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_added_by_us_seen_by_them_removed_by_us(real: Real, npm: NpmClient) -> N
     before = file.read_bytes()
     clients.add(real.id)
     added = file.read_bytes()
-    command = launcher().command
+    command = find_launcher().command
     assert real.seen.format(command=command) in run(npm, *real.lists)
     verified = clients.verify(real.id)
     assert verified is not None
@@ -173,7 +173,7 @@ def settings(data: bytes) -> Any:
 
 
 def test_added_by_them_seen_and_removed_by_us(real: Real, npm: NpmClient) -> None:
-    command = [launcher().command, "serve", "--stdio"]
+    command = [find_launcher().command, "serve", "--stdio"]
     if real.program == "gemini":
         command.insert(2, "--")
     run(npm, *real.add, *command)

@@ -201,10 +201,10 @@ def undo(client: str, project: Path | None) -> None:
 def bundle(file: Path, portable: bool) -> None:
     """Write a .mcpb bundle, which Claude Desktop installs with a double click."""
     from wassette.clients import bundle as made
-    from wassette.clients import launcher
+    from wassette.clients import find_launcher
 
     try:
-        file.write_bytes(made(None if portable else launcher()))
+        file.write_bytes(made(None if portable else find_launcher()))
     except OSError as error:
         raise ClientError(f"{file} cannot be written: {error.strerror}") from None
     show({"status": "bundle written", "file": str(file.absolute())}, default=lambda: str(file))

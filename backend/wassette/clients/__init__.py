@@ -10,7 +10,7 @@ from .bundle import bundle
 from .catalog import CLIENTS, Client
 from .checks import Finding, check, fix
 from .entries import Standing
-from .launcher import Launcher, launcher
+from .launcher import Launcher, find_launcher
 from .links import badges, deep_link, web_link
 from .registration import Clients, Plan, State, Verified, Written
 
@@ -29,7 +29,7 @@ __all__ = [
     "bundle",
     "check",
     "deep_link",
+    "find_launcher",
     "fix",
-    "launcher",
     "web_link",
 ]

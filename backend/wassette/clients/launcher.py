@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 SERVE = ("serve", "--stdio")
+_STORE = Path("/nix/store")
 NAME = "wassette"
 
 
@@ -69,7 +70,7 @@ class Python:
     scripts: Path = field(default_factory=lambda: Path(sysconfig.get_path("scripts")))
 
 
-def launcher(machine: Machine | None = None, python: Python | None = None) -> Launcher:
+def find_launcher(machine: Machine | None = None, python: Python | None = None) -> Launcher:
     """How a client starts this Wassette. Raises `ClientError` if it will soon be gone."""
     machine = machine or this_machine()
     python = python or Python()
@@ -147,7 +148,7 @@ def _of_store(machine: Machine, python: Python) -> Launcher | None:
 
 
 def _in_nix(path: Path) -> bool:
-    return path.parts[:3] == ("/", "nix", "store")
+    return path.is_relative_to(_STORE)
 
 
 def _keg(path: Path) -> Path | None:

@@ -94,8 +94,8 @@ def _processes(system: System) -> set[str]:
         return names
     if system == "windows":
         out = _output("tasklist", "/fo", "csv", "/nh")
-        names = re.findall(r'^"([^"]+)"', out, re.MULTILINE)
-        return {name.lower().removesuffix(".exe") for name in names}
+        found = re.findall(r'^"([^"]+)"', out, re.MULTILINE)
+        return {name.lower().removesuffix(".exe") for name in found}
     return {Path(line.strip()).name for line in _output("ps", "-axo", "comm=").splitlines()}
 
 

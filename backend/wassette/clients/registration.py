@@ -23,7 +23,7 @@ from .catalog import CLIENTS, NAME, client
 from .entries import Command, Standing, Wanted, command_of, disabled, standing
 from .formats import Absent, CannotEdit, Named, Unreadable, edit, found, reader
 from .journal import Journal, Record, digest
-from .launcher import SHARED, Launcher, launcher
+from .launcher import SHARED, Launcher, find_launcher
 from .machine import Machine, this_machine
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Clients:
     def own(self) -> Launcher:
         """Raises `ClientError` if this Wassette will not be there for long."""
         if self._own is None:
-            self._own = SHARED if self.project else launcher(self.machine)
+            self._own = SHARED if self.project else find_launcher(self.machine)
         return self._own
 
     def all(self) -> list[Client]:

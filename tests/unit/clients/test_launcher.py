@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from wassette.clients.launcher import Launcher, Python, launcher, same_program
+from wassette.clients import launcher as module
+from wassette.clients.launcher import Launcher, Python, find_launcher, same_program
 from wassette.clients.machine import Machine
 from wassette.errors import ClientError
 
@@ -41,15 +43,15 @@ def test_virtual_environment(tmp_path: Path) -> None:
     script = program(venv / "bin" / "wassette", f"#!{venv}/bin/python\n")
     link = tmp_path / "link"
     link.symlink_to(venv)
-    assert launcher(machine(tmp_path), python(venv)) == Launcher(str(script))
+    assert find_launcher(machine(tmp_path), python(venv)) == Launcher(str(script))
     through = python(link)
     program(venv / "bin" / "wassette", f"#!{link}/bin/python\n")
-    assert launcher(machine(tmp_path), through).command == str(link / "bin" / "wassette")
+    assert find_launcher(machine(tmp_path), through).command == str(link / "bin" / "wassette")
 
 
 def test_script_of_another_python_is_not_taken(tmp_path: Path) -> None:
     program(tmp_path / "bin" / "wassette", "#!/somewhere/else/python\n")
-    own = launcher(machine(tmp_path), python(tmp_path))
+    own = find_launcher(machine(tmp_path), python(tmp_path))
     assert own == Launcher(str(tmp_path / "bin" / "python"), ("-P", "-m", "wassette"))
     assert own.serve() == ("-P", "-m", "wassette", "serve", "--stdio")
 
@@ -62,9 +64,9 @@ def test_uv_tool(tmp_path: Path) -> None:
         "[tool]\nrequirements = [{ name = 'wassette-desktop' }]\nentrypoints = [\n"
         f"  {{ name = 'wassette', install-path = '{command}', from = 'wassette-desktop' }},\n]\n"
     )
-    assert launcher(machine(tmp_path), python(tool)) == Launcher(str(command))
+    assert find_launcher(machine(tmp_path), python(tool)) == Launcher(str(command))
     command.unlink()
-    assert launcher(machine(tmp_path), python(tool)).command == str(tool / "bin" / "wassette")
+    assert find_launcher(machine(tmp_path), python(tool)).command == str(tool / "bin" / "wassette")
 
 
 @pytest.mark.parametrize("variable", [True, False])
@@ -77,7 +79,7 @@ def test_pipx(variable: bool, tmp_path: Path) -> None:
     folder = tmp_path / ("apps" if variable else ".local/bin")
     command = program(folder / "wassette")
     environment = {"PIPX_BIN_DIR": str(folder)} if variable else {}
-    assert launcher(machine(tmp_path, **environment), python(venv)) == Launcher(str(command))
+    assert find_launcher(machine(tmp_path, **environment), python(venv)) == Launcher(str(command))
 
 
 @pytest.mark.parametrize(
@@ -86,12 +88,12 @@ def test_pipx(variable: bool, tmp_path: Path) -> None:
 def test_what_will_be_deleted_is_refused(where: str, tmp_path: Path) -> None:
     program(tmp_path / where / "bin" / "wassette")
     with pytest.raises(ClientError, match=r"temporary.*uv tool install"):
-        launcher(machine(tmp_path), python(tmp_path / where))
+        find_launcher(machine(tmp_path), python(tmp_path / where))
 
 
 def test_packaged_app(tmp_path: Path) -> None:
     app = program(tmp_path / "Wassette" / "wassette")
-    own = launcher(machine(tmp_path), python(tmp_path, frozen=True, executable=str(app)))
+    own = find_launcher(machine(tmp_path), python(tmp_path, frozen=True, executable=str(app)))
     assert own.serve("/my/components") == ("serve", "--stdio", "--component-dir", "/my/components")
     assert own.command == str(app)
 
@@ -100,7 +102,7 @@ def test_app_image(tmp_path: Path) -> None:
     """The image, not where it is mounted while it runs."""
     image = program(tmp_path / "Wassette.AppImage")
     mounted = python(tmp_path, frozen=True, executable="/tmp/.mount_WasABC/usr/bin/wassette")
-    own = launcher(machine(tmp_path, APPIMAGE=str(image)), mounted)
+    own = find_launcher(machine(tmp_path, APPIMAGE=str(image)), mounted)
     assert own == Launcher(str(image))
 
 
@@ -114,7 +116,7 @@ def test_app_image(tmp_path: Path) -> None:
 def test_app_that_was_not_moved_yet(where: str, tmp_path: Path) -> None:
     mac = Machine("macos", tmp_path, {})
     with pytest.raises(ClientError, match="Applications folder"):
-        launcher(mac, python(tmp_path, frozen=True, executable=where))
+        find_launcher(mac, python(tmp_path, frozen=True, executable=where))
 
 
 def test_homebrew(tmp_path: Path) -> None:
@@ -122,40 +124,31 @@ def test_homebrew(tmp_path: Path) -> None:
     keg = brew / "Cellar" / "wassette" / "0.1.0" / "libexec"
     program(keg / "bin" / "wassette", f"#!{keg}/bin/python\n")
     link = program(brew / "bin" / "wassette")
-    own = launcher(machine(tmp_path), python(keg, package=keg / "lib" / "wassette"))
+    own = find_launcher(machine(tmp_path), python(keg, package=keg / "lib" / "wassette"))
     assert own == Launcher(str(link))
 
 
 def test_nix_without_a_profile(tmp_path: Path) -> None:
     """As `nix run` has it: it works, until garbage is collected."""
     store = Path("/nix/store/0123-wassette-0.1.0")
-    own = launcher(machine(tmp_path), python(store))
+    own = find_launcher(machine(tmp_path), python(store))
     assert own.command.startswith("/nix/store/")
     assert own.note is not None
     assert "profile" in own.note
 
 
-def test_nix_profile(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs a /nix/store of its own")
-    store = Path("/nix/store/wassette-test-0.1.0")
-    made = [one for one in (store, *store.parents) if not one.exists()]
-    try:
-        program(store / "bin" / "wassette")
-        profile = tmp_path / ".nix-profile"
-        profile.symlink_to(store)
-        own = launcher(machine(tmp_path), python(store))
-        assert own == Launcher(str(profile / "bin" / "wassette"))
-    finally:
-        (store / "bin" / "wassette").unlink(missing_ok=True)
-        for folder in (store / "bin", *made):
-            folder.rmdir()
+def test_nix_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_STORE", tmp_path / "store")
+    package = tmp_path / "store" / "0123-wassette-0.1.0"
+    program(package / "bin" / "wassette")
+    profile = tmp_path / ".nix-profile"
+    profile.symlink_to(package)
+    own = find_launcher(machine(tmp_path), python(package))
+    assert own == Launcher(str(profile / "bin" / "wassette"))
 
 
 def test_this_very_installation_starts() -> None:
-    import subprocess
-
-    own = launcher()
+    own = find_launcher()
     done = subprocess.run(
         [own.command, *own.arguments, "--version"], capture_output=True, text=True, check=True
     )
@@ -165,7 +158,7 @@ def test_this_very_installation_starts() -> None:
 def test_path_that_is_no_text(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     with pytest.raises(ClientError, match=r"\\u\{dcff\}.*not valid UTF-8"):
-        launcher(machine(tmp_path), python(odd))
+        find_launcher(machine(tmp_path), python(odd))
 
 
 @pytest.mark.parametrize(
