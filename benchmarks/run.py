@@ -30,7 +30,7 @@ BIG_JS = "js-inventory"
 
 
 def main() -> None:
-    from benchmarks import files
+    from benchmarks import egress, files, outgoing, starts, workers
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
@@ -39,7 +39,11 @@ def main() -> None:
         for name in ("DATA", "CONFIG", "CACHE", "STATE"):
             os.environ[f"XDG_{name}_HOME"] = str(Path(folder) / name.lower())
         asyncio.run(measure(Path(folder), 100 if quick else 600))
+        workers.measure(50 if quick else 300)
     files.measure(3 if quick else 12)
+    outgoing.measure(3 if quick else 10)
+    egress.measure(3 if quick else 10)
+    starts.measure(10 if quick else 100)
 
 
 async def measure(folder: Path, rounds: int) -> None:

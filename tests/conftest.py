@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.hosts import end_hosts
 from wassette.config import Settings
 from wassette.host import Host
 from wassette.paths import paths
@@ -46,9 +47,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(f"WASSETTE_{name}", raising=False)
     # Never the real keyring of whoever runs the tests.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("WASSETTE_IDLE_TIMEOUT", "60")
     paths.cache_clear()
     yield folder
     paths.cache_clear()
+    end_hosts(folder)
 
 
 @pytest.fixture

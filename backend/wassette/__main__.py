@@ -1,4 +1,5 @@
-"""The `wassette` command. Imports next to nothing by itself, so that `--version` is instant."""
+"""The `wassette` command. Imports next to nothing by itself, so that `--version` is instant and an
+editor that runs `wassette serve --stdio` sees its tools at once."""
 
 import sys
 
@@ -13,6 +14,12 @@ def main() -> int:
         return 0
     if arguments[:1] == ["_internal"]:
         return _internal(arguments[1:])
+    if "serve" in arguments or "run" in arguments:
+        from wassette.hosting import bridge
+
+        code = bridge.main(arguments)
+        if code is not None:
+            return code
     try:
         from wassette import cli
 
@@ -22,11 +29,15 @@ def main() -> int:
 
 
 # What a packaged app, which has no `python -m`, starts itself again for. Nothing else.
-_WORKERS = ("wassette.workers.forkserver", "wassette.workers.worker")
+_OURS = (
+    "wassette.workers.forkserver",
+    "wassette.workers.worker",
+    "wassette.hosting.process",
+)
 
 
 def _internal(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in _WORKERS:
+    if len(arguments) != 1 or arguments[0] not in _OURS:
         print("Error: _internal is for Wassette itself", file=sys.stderr)
         return 2
     import runpy

@@ -5,12 +5,14 @@ Every problem is `ConfigError`, naming the file or variable and the key.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -18,8 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
+TOKEN_VARIABLE = "WASSETTE_TOKEN"  # noqa: S105  (its name)
+WALLS_VARIABLE = "WASSETTE_WALLS"
+WALLS = ("best-effort", "require")  # the first is the default; see workers/walls/model.py
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+IDLE_TIMEOUT = 600.0  # seconds
+_MAX_IDLE_TIMEOUT = 365 * 24 * 3600.0
 SECRETS = ("auto", "keyring", "file")
 
 
@@ -33,10 +40,18 @@ class Settings:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    idle_timeout: float = IDLE_TIMEOUT
+    """Seconds without clients after which a host that was started by one ends."""
+    meta_tools: bool = False
+    """Whether find-tool and call-tool are offered."""
+    walls: str = "best-effort"
+    """`require`: nothing runs without every wall that this operating system can have around it."""
     secrets: str = "auto"
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
     """Where files with secrets are; None is beside config.toml."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
 
 def load(
@@ -46,12 +61,12 @@ def load(
     env_file: Path | None = None,
     builtin_tools: bool = True,
     agent_grants: bool = False,
+    meta_tools: bool | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
     environ = os.environ if environ is None else environ
-    file = _config_file(environ)
-    configured = _read(file)
+    file, configured = read_config(environ)
     directory = (
         _checked_path("--component-dir", component_dir)
         or _from_environ(environ)
@@ -63,12 +78,24 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        idle_timeout=_idle_timeout(file, configured, environ),
+        meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
+        walls=_walls(environ, file, configured),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
+        egress=read_options(configured, environ, file),
     )
 
 
-def _config_file(environ: Mapping[str, str]) -> Path:
+def read_config(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
+    """config.toml: where it is, and what is in it; nothing if it is not there."""
+    file = config_file(environ)
+    return file, _read(file)
+
+
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where config.toml is, or would be."""
+    environ = os.environ if environ is None else environ
     chosen = environ.get(CONFIG_FILE_VARIABLE)
     if not chosen:
         return paths().config / "config.toml"
@@ -87,6 +114,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
+
+
+def _switch(key: str, file: Path, configured: Mapping[str, Any]) -> bool:
+    value = configured.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} in {file} should be true or false")
+    return value
 
 
 def _checked_path(where: str, value: object) -> Path | None:
@@ -118,6 +152,28 @@ def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
         if key in configured
     }
     return _one_of({k: v for k, v in found.items() if v}, str(file))
+
+
+def _idle_timeout(file: Path, configured: Mapping[str, Any], environ: Mapping[str, str]) -> float:
+    where, value = f"idle_timeout in {file}", configured.get("idle_timeout", IDLE_TIMEOUT)
+    chosen = environ.get("WASSETTE_IDLE_TIMEOUT")
+    if chosen:
+        where, value = "WASSETTE_IDLE_TIMEOUT", chosen
+        with contextlib.suppress(ValueError):
+            value = float(chosen)
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if not numeric or not 0 <= value <= _MAX_IDLE_TIMEOUT:
+        raise ConfigError(f"{where} should be a number of seconds, 0 or more")
+    return float(value)
+
+
+def _walls(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, value = WALLS_VARIABLE, environ.get(WALLS_VARIABLE) or None
+    if value is None:
+        where, value = f"walls in {file}", configured.get("walls", WALLS[0])
+    if value not in WALLS:
+        raise ConfigError(f"{where} is one of {', '.join(WALLS)}; not {visible(str(value), 40)!r}")
+    return str(value)
 
 
 # ---- secrets ------------------------------------------------------------------------------------
@@ -155,6 +211,7 @@ def _environment(
 ) -> dict[str, str]:
     """The process environment, config.toml's [environment_vars], --env-file, --env; last wins."""
     found = dict(environ)
+    found.pop(TOKEN_VARIABLE, None)  # it opens the door to this program, and is no component's
     from_file = configured.get("environment_vars", {})
     if not isinstance(from_file, dict) or not all(isinstance(v, str) for v in from_file.values()):
         raise ConfigError(f"environment_vars in {file} should be a table of texts")
@@ -170,13 +227,21 @@ def _environment(
 
 
 def parse_env_file(path: Path) -> dict[str, str]:
-    """`KEY=VALUE` lines; `#` comments, blank lines and `export ` are fine; quotes are taken off."""
+    """The variables in a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--env-file {path} cannot be read: {error}") from None
+    return parse_env_text(text, str(path))
+
+
+def parse_env_text(text: str, path: str) -> dict[str, str]:
+    """`KEY=VALUE` lines; `#` comments, blank lines and `export ` are fine; quotes are taken off.
+
+    `path`: where they are, for errors.
+    """
     found = {}
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue

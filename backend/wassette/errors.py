@@ -2,28 +2,37 @@
 
     WassetteError
     ├── ConfigError            a setting, option or config file is wrong
+    │   └── ManifestError      a manifest is; all that is wrong with it, each with its line
     ├── ComponentError
     │   ├── ComponentNotFound  no component has this id
     │   ├── InvalidComponentId the id is not one (`../../x`)
     │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
     │   ├── InvalidComponent   the bytes are not a component that can run here
+    │   ├── DigestMismatch     the bytes are not those that were asked for
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
-    │   └── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    │   └── PolicyConflict     a manifest's policy would replace what a person wrote
+    ├── ProvisioningFailed     a component of a manifest cannot be had; names each
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
     ├── SecretError            a secret cannot be read or kept; never quotes one
     ├── ClientError            a client's settings cannot be read or changed; they are as they were
     │   └── SettingsChanged    they are no longer those that the change was made for
+    ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
         ├── FunctionUnavailable  the signature uses a type that cannot cross (a resource, …)
         ├── GuestTrap          the component trapped (unreachable, out of bounds, stack)
         ├── GuestExit          the component called exit()
         ├── ResultTooLarge     the result is over the size limit
+        ├── TooManyCalls       too many calls of the component wait already
+        ├── TooMuchMemory      the component's calls at once took more than its limit
         ├── CallTimeout        over its wall-clock time limit
         ├── CallCancelled      the caller gave up
+        ├── NotConfined        a wall around its process is missing, and all are required (this is
+        │                      a ComponentError, too: compiling needs the walls as well)
         └── WorkerDied         the worker process died during the call
 
 The message names the thing, the place and the way out, and is fit to show to a person. What a
@@ -44,6 +53,14 @@ class WassetteError(Exception):
 
 class ConfigError(WassetteError):
     """A setting is wrong."""
+
+
+class ManifestError(ConfigError):
+    """A manifest is wrong. `problems` has all of it, each as `file:line: reason`."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class ComponentError(WassetteError):
@@ -70,6 +87,10 @@ class InvalidComponent(ComponentError):
     """The bytes are not a component that can run here."""
 
 
+class DigestMismatch(ComponentError):
+    """The bytes are not those that were asked for."""
+
+
 class ComponentChanged(ComponentError):
     """The bytes on disk are not those that a person loaded."""
 
@@ -80,6 +101,14 @@ class PolicyError(WassetteError):
 
 class NotEnforceable(PolicyError):
     """A rule that would have to be widened to be applied."""
+
+
+class PolicyConflict(PolicyError):
+    """A policy that a person wrote is in the way of a manifest's."""
+
+
+class ProvisioningFailed(WassetteError):
+    """Components of a manifest cannot be had."""
 
 
 class ToolNotFound(WassetteError):
@@ -112,6 +141,22 @@ class SettingsChanged(ClientError):
     """A client's settings are no longer those that a change was made for."""
 
 
+class RequestRefused(WassetteError):
+    """A component's HTTP request did not get out.
+
+    `code` is a case of wasi:http's `error-code`, which the component gets; `grantable` says whether
+    a grant would have made the difference: one for `address`, if that is why.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, grantable: bool = False, address: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.grantable = grantable
+        self.address = address
+
+
 class CallError(WassetteError):
     """A tool call did not give a result."""
 
@@ -136,12 +181,24 @@ class ResultTooLarge(CallError):
     """The result is over the size limit."""
 
 
+class TooManyCalls(CallError):
+    """So many calls of the component wait already that this one was not taken."""
+
+
+class TooMuchMemory(CallError):
+    """The component's calls took more memory together than it may."""
+
+
 class CallTimeout(CallError):
     """The call ran over its wall-clock time limit."""
 
 
 class CallCancelled(CallError):
     """The caller gave up."""
+
+
+class NotConfined(CallError, ComponentError):
+    """A wall of the operating system around the worker is missing, and all are required."""
 
 
 class WorkerDied(CallError):

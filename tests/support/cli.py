@@ -134,6 +134,8 @@ class Cli:
                 f"XDG_{name.upper()}_HOME": str(self.home / name)
                 for name in ("data", "config", "cache", "state")
             },
+            "XDG_RUNTIME_DIR": str(self.home / "runtime"),
+            "WASSETTE_IDLE_TIMEOUT": "5",
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
             **self.env,
             **(env or {}),

@@ -7,31 +7,21 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
 import click
 
+from wassette import logs
 from wassette._version import __version__
-from wassette.errors import ConfigError, WassetteError, visible
+from wassette.errors import WassetteError, visible
 
 from .base import Group, examples
 from .output import visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_LEVELS = {
-    "trace": logging.DEBUG,
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "off": logging.CRITICAL + 1,
-}
 
 
 @click.group(
@@ -41,6 +31,7 @@ _LEVELS = {
     lazy={
         "serve": "serve:serve",
         "run": "serve:run_stdio",
+        "host": "host:host",
         "component": "component:component",
         "policy": "policy:policy",
         "permission": "permission:permission",
@@ -48,6 +39,7 @@ _LEVELS = {
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
         "clients": "clients:clients",
+        "doctor": "doctor:doctor",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",
@@ -69,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     _use_utf8()
     try:
-        _set_up_logging()
+        logs.set_up()
         # What a command returns means nothing; an int is the code that it exited with.
         code = root.main(list(arguments), prog_name="wassette", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -106,22 +98,3 @@ def _use_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-
-
-def _set_up_logging() -> None:
-    # Never to stdout, which is for results and for the MCP transport.
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger().setLevel(_level())
-
-
-def _level() -> int:
-    chosen = os.environ.get("WASSETTE_LOG", "").strip().lower()
-    if chosen:
-        if chosen not in _LEVELS:
-            raise ConfigError(
-                f"WASSETTE_LOG is one of {', '.join(_LEVELS)}; not '{visible(chosen, 40)}'"
-            )
-        return _LEVELS[chosen]
-    # Wassette's `info,cranelift_codegen=warn`: the first word is about everything.
-    first = os.environ.get("RUST_LOG", "").split(",")[0].strip().lower()
-    return _LEVELS.get(first, logging.WARNING)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
+_OUTGOING = "wasi:http/outgoing-handler"
 MAX_METADATA = 32 * 1024 * 1024
 """Bytes of a metadata file that are read."""
 
@@ -71,6 +72,8 @@ class ComponentRecord:
     imports: tuple[str, ...]
     producers: Mapping[str, Any]
     functions: tuple[FunctionRecord, ...]
+    wit: str | None = None
+    """Its world as WIT text; None when an earlier version examined it."""
     code: Mapping[str, str] = field(default_factory=dict)
     """Compiled code: name in the code cache → sha256 of that file."""
 
@@ -78,6 +81,11 @@ class ComponentRecord:
     def tools(self) -> tuple[FunctionRecord, ...]:
         """The functions that can be called."""
         return tuple(f for f in self.functions if f.unavailable is None)
+
+    @property
+    def network(self) -> bool:
+        """Whether it can make requests."""
+        return any(name.partition("@")[0] == _OUTGOING for name in self.imports)
 
     def with_code(self, name: str, sha256: str) -> ComponentRecord:
         return replace(self, code={**self.code, name: sha256})
@@ -127,6 +135,7 @@ class ComponentRecord:
                         }
                         for f in self.functions
                     ],
+                    "wit": self.wit,
                     "code": dict(self.code),
                 },
             },
@@ -169,11 +178,13 @@ class ComponentRecord:
 
 
 def _examined(data: Mapping[str, Any]) -> dict[str, Any]:
+    wit = data.get("wit")
     return {
         "description": _str(data.get("description")),
         "imports": tuple(_str(name) for name in _list(data.get("imports"))),
         "producers": _dict(data.get("producers")),
         "functions": tuple(_function(_dict(one)) for one in _list(data.get("functions"))),
+        "wit": None if wit is None else _str(wit),
     }
 
 

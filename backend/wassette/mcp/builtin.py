@@ -19,6 +19,7 @@ from wassette.components import sources
 from wassette.errors import InvalidArguments, NeedsPerson, PolicyError, WassetteError, visible
 from wassette.policy import PolicyStatus
 from wassette.policy.view import policy_found
+from wassette.session import CURRENT
 from wassette.toolset import BUILTIN_NAMES
 
 from .results import error_result, text_result
@@ -96,7 +97,9 @@ class Builtins:
     async def load(self, a: Arguments, progress: Progress | None) -> types.CallToolResult:
         path = a["path"]
         self.host.require_person(
-            f"load the component {visible(path)}", _command("component", "load", path)
+            f"load the component {visible(path)}",
+            _command("component", "load", path),
+            CURRENT.get(),
         )
         await self._refuse_inheritance(path)
         loaded = await self.host.load(path, progress)
@@ -210,6 +213,7 @@ class Builtins:
         self.host.require_person(
             f"give {component_id} this permission",
             _command("permission", "grant", kind, component_id, *rest),
+            CURRENT.get(),
         )
 
 

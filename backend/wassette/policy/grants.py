@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wassette.errors import visible
 from wassette.policy.environment import Variables, decide_environment
+from wassette.policy.openings import Opening, openings
 from wassette.policy.storage import Mount, resolve_storage
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Grants:
     """What the component sees: values, and placeholders for what is in `secrets`."""
     limits: ResolvedLimits = ResolvedLimits()
     notes: tuple[str, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    """What of the file system the worker needs: the operating system lets nothing else through."""
     secrets: tuple[BoundSecret, ...] = ()
     """For the relay alone. Never leaves this process but in a request to a bound host."""
 
@@ -79,22 +82,14 @@ def resolve(
     variables = decide_environment(
         policy.environment_allow, Variables(environment, secrets or {}, unread or {}), component_id
     )
-    network_notes = tuple(
-        f"network '{visible(rule.host or rule.cidr or '')}' is not applied: "
-        "the network is refused for now"
-        for rule in policy.network_allow
-    )
     return Grants(
         mounts=storage.mounts,
         file_rules=storage.rules.encode(),
         environment=tuple((one.key, one.text) for one in variables if one.text is not None),
         secrets=tuple(bound for one in variables for bound in one.bound),
         limits=_limits(policy.limits),
-        notes=(
-            *storage.notes,
-            *(_note(one) for one in variables if one.note is not None),
-            *network_notes,
-        ),
+        notes=(*storage.notes, *(_note(one) for one in variables if one.note is not None)),
+        openings=openings(storage),
     )
 
 

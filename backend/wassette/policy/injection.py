@@ -101,6 +101,16 @@ class BoundSecret:
     placeholder: str
     value: str = field(repr=False)
 
+    @property
+    def old(self) -> bytes:
+        """What the component wrote."""
+        return self.placeholder.encode()
+
+    @property
+    def new(self) -> bytes:
+        """What goes there instead: as many bytes, fit for a header (`why_not_injectable`)."""
+        return self.value.encode()
+
 
 def why_not_injectable(value: str) -> str | None:
     """Why no placeholder can stand for this value, if so. Says nothing of what it is."""

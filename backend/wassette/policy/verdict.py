@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,13 @@ from wassette.policy.environment import Form, Variables, decide_variable
 from wassette.policy.files import resolve_path
 from wassette.policy.grants import DEFAULT_MEMORY, DEFAULT_TIMEOUT
 from wassette.policy.model import Access, Policy, Verdict
-from wassette.policy.network import PORTS, NetworkTarget, decide_network
+from wassette.policy.network import (
+    PORTS,
+    REFUSED_METHODS,
+    NetworkTarget,
+    decide_address,
+    decide_network,
+)
 from wassette.policy.patterns import join
 from wassette.policy.storage import written_pattern
 
@@ -64,7 +70,7 @@ def explain(
         case Kind.STORAGE:
             return _storage(policy, target, situation.storage, access)
         case Kind.NETWORK:
-            return decide_network(policy, _network_target(target, method))
+            return _network(policy, _network_target(target, method))
         case Kind.ENVIRONMENT:
             return _environment(policy, target, situation)
         case Kind.MEMORY:
@@ -132,6 +138,21 @@ def guest_path(target: str) -> str:
             f"'{visible(target)}' is not an absolute path or an {rules.SCHEME} address"
         )
     return join(resolve_path(path))
+
+
+def _network(policy: Policy, target: NetworkTarget) -> Verdict:
+    """As the relay decides it, but for where a name leads: in a moment, that may be elsewhere."""
+    if target.method in REFUSED_METHODS:
+        return Verdict(False, f"{target.method} is not for components")
+    verdict = decide_network(policy, target)
+    if not verdict.allowed:
+        return verdict
+    address = "127.0.0.1" if target.host == "localhost" else target.address
+    if address is not None:
+        where = decide_address(policy, address, target.port, target)
+        return verdict if where.allowed else where
+    condition = "if it leads to an address that is public, or allowed itself"
+    return replace(verdict, reason=f"{verdict.reason}, {condition}")
 
 
 def _network_target(target: str, method: str) -> NetworkTarget:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wassette import errors
 from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, visible
 
-from . import protocol
+from . import asks, protocol
 from .launcher import Launcher, Started, ended_how
+from .meter import Gauge
 from .protocol import Header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .asks import Ask, Asks, Door
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +52,8 @@ class Outcome:
     """Bytes printed beyond that."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """What the guard refused: (kind, target), at most 100."""
+    printed: Callable[[bytes], None] | None = None
+    """Is given what is kept of the output, while the call runs."""
 
 
 Reply = tuple[Header, bytes]
@@ -61,7 +70,19 @@ class WorkerProcess(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._outcome = Outcome()
         self._calls = 0
+        self._asks: Asks | None = None  # of the running call
+        self._asked = 0
+        self._ending = False  # whether the call is over, or is to end
+        self._asking: asyncio.Task[None] | None = None
+        self.door: Door | None = None
+        """The way out for the component's requests, if it makes any."""
         self._broken: str | None = None
+        self._ended_with: CallError | None = None
+        self._stopping = False
+        self._paused = False
+        self.gauge: Gauge
+        self.taken: int | None = None
+        """Bytes of memory that the last call took, as the worker says."""
         self.closed = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -105,14 +126,18 @@ class WorkerProcess(asyncio.Protocol):
         arguments: bytes,
         timeout: float,  # noqa: ASYNC109  (the clock is stopped while a person is asked)
         outcome: Outcome,
+        asks: Asks | None = None,
     ) -> bytes:
         """Call a function of the loaded component; returns its value as JSON.
 
-        Raises the `CallError` that fits; `CallTimeout` after `timeout` seconds. Whoever cancels
-        this has to `stop` the guest, which still runs.
+        `asks` answers what the component wants to know meanwhile; without it, nothing may be asked.
+        It is cancelled when the call ends. Raises the `CallError` that fits; `CallTimeout` after
+        `timeout` seconds. Whoever cancels this has to `stop` the guest, which still runs.
         """
         self._calls += 1
         self._outcome = outcome
+        self._asks, self._asked, self._ending = asks, 0, False
+        self._ended_with, self._stopping, self.taken = None, False, None
         call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
         self._send(call, arguments)
         try:
@@ -125,6 +150,14 @@ class WorkerProcess(asyncio.Protocol):
                     "A higher limit can be set in its policy (resources.limits.timeout)."
                 ) from None
             header, body = reply
+        except WorkerDied:
+            self._close_ways_out("the component's process died")
+            if self._ended_with is not None:
+                raise self._ended_with from None
+            raise
+        self._close_ways_out("the call is over")
+        taken = header.get("memory")
+        self.taken = taken if type(taken) is int else None
         if header["kind"] == "result":
             return body
         if header["kind"] == "error":
@@ -139,14 +172,43 @@ class WorkerProcess(asyncio.Protocol):
         """
         if self._reply is None or self._transport is None:
             return None
-        if not self.closed.done():
-            cancel = {"kind": "cancel", "call": self._calls, "reason": reason}
-            self._transport.write(protocol.frame(cancel))
+        self._ask_to_stop(reason)
         try:
             return await self._answer(GRACE)
         except (TimeoutError, WorkerDied):
             self.kill()
             return None
+
+    def end_call(self, error: CallError) -> None:
+        """End the call that runs; it raises `error`, unless it has a result by then."""
+        if self._reply is not None and not self._stopping:
+            self._ended_with = error
+            self._ask_to_stop("limit")
+            asyncio.get_running_loop().call_later(GRACE, self._insist, self._calls)
+
+    def _insist(self, call: int) -> None:
+        if self._calls == call and self._reply is not None:
+            self.kill()
+
+    def _ask_to_stop(self, reason: str) -> None:
+        self._stopping = True
+        self.resume()  # or it could not end
+        if not self.closed.done() and self._transport is not None:
+            cancel = {"kind": "cancel", "call": self._calls, "reason": reason}
+            self._transport.write(protocol.frame(cancel))
+        # Together with that: what waits for the network natively returns, sees it, and ends.
+        self._close_ways_out(reason)
+
+    def pause(self) -> None:
+        """Stop the process where it is, until `resume`. Not while its call is to end."""
+        if not self._paused and not self._stopping:
+            self._paused = True
+            self._launcher.pause(self._started, True)
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._launcher.pause(self._started, False)
 
     def kill(self) -> None:
         """End the process now. Its socket closes a moment later."""
@@ -158,6 +220,42 @@ class WorkerProcess(asyncio.Protocol):
     async def ended(self) -> int:
         """Wait for the process to be gone; its exit code."""
         return await asyncio.shield(self._started.ended)
+
+    # -- what the guest asks ---------------------------------------------------------------------
+
+    def _asked_for(self, header: Header, body: bytes) -> None:
+        """Have an ask answered. Raises `ProtocolError` for what no honest worker sends."""
+        if self._reply is None or header.get("call") != self._calls:
+            raise protocol.ProtocolError("it asked something outside of a call")
+        if self._ending:
+            return  # it asked before it knew
+        if self._asks is None or self.door is None:
+            raise protocol.ProtocolError("it asked something, but has nothing to ask")
+        self._asked += 1
+        if header.get("ask") != self._asked or self._asking is not None:
+            raise protocol.ProtocolError("it asked again before it was answered")
+        ask = asks.decode_ask(header.get("what"), body)
+        self._asking = asyncio.create_task(self._answer_ask(self._asks, self.door, ask))
+
+    async def _answer_ask(self, answered_by: Asks, door: Door, ask: Ask) -> None:
+        call, number = self._calls, self._asked
+        try:
+            answer = await answered_by(ask, door)
+        except Exception:
+            log.exception("a request of a component could not be decided about")
+            answer = asks.Refusal("internal-error")
+        self._asking = None
+        if self._transport is not None and not self._transport.is_closing():
+            header = {"kind": "answer", "call": call, "ask": number}
+            self._transport.write(protocol.frame(header, asks.encode_answer(answer)))
+
+    def _close_ways_out(self, reason: str) -> None:
+        self._asks, self._ending = None, True
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        if self.door is not None:
+            self.door.abort(reason)
 
     # -- sending and waiting ---------------------------------------------------------------------
 
@@ -212,7 +310,7 @@ class WorkerProcess(asyncio.Protocol):
     def _reported(self, header: Header) -> CallError:
         kind, message = header.get("error"), str(header.get("message"))
         if kind == "stopped":
-            return CallCancelled("was cancelled")
+            return self._ended_with or CallCancelled("was cancelled")
         error = _REPORTED.get(kind) if isinstance(kind, str) else None
         return (error or errors.GuestTrap)(visible(message, MAX_MESSAGE))
 
@@ -221,6 +319,7 @@ class WorkerProcess(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self.gauge = Gauge(self.pid)
 
     def data_received(self, data: bytes) -> None:
         self._inbox += data
@@ -239,6 +338,7 @@ class WorkerProcess(asyncio.Protocol):
             self.kill()
 
     def connection_lost(self, _exc: Exception | None) -> None:
+        self.gauge.close()
         if not self.closed.done():
             self.closed.set_result(None)
         if self._reply is not None and not self._reply.done():
@@ -250,10 +350,15 @@ class WorkerProcess(asyncio.Protocol):
             case "output":
                 room = MAX_OUTPUT - len(self._outcome.output)
                 self._outcome.output += body[:room]
+                if self._outcome.printed is not None and room > 0:
+                    self._outcome.printed(body[:room])
                 self._outcome.dropped += max(0, len(body) - room)
             case "refused":
-                if len(self._outcome.refused) < 100:
+                kinds = ("storage-read", "storage-write")
+                if len(self._outcome.refused) < 100 and header.get("what") in kinds:
                     refused = visible(str(header.get("what"))), visible(str(header.get("target")))
                     self._outcome.refused.append(refused)
+            case "ask":
+                self._asked_for(header, body)
             case _ if self._reply is not None and not self._reply.done():
                 self._reply.set_result((header, body))

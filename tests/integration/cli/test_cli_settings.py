@@ -137,12 +137,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[config.Settings]:
     return started
 
 
-@pytest.mark.parametrize("command", ["serve", "serve --stdio", "run", "serve --standalone"])
+@pytest.mark.parametrize("command", ["serve", "serve --stdio", "run"])
 def test_serve_settings(cli: Cli, inside: Any, served: list[config.Settings], command: str) -> None:
     (cli.home / ".env").write_text("# keys\nexport A=file\nB='quoted'\n")
     configure(cli, "[environment_vars]\nA = 'config'\nC = 'config'\n")
     done = inside(
         *command.split(),
+        "--standalone",
         "--env",
         "A=flag",
         "--env",
@@ -161,26 +162,39 @@ def test_serve_settings(cli: Cli, inside: Any, served: list[config.Settings], co
 
 
 def test_serve_flags(inside: Any, served: list[config.Settings]) -> None:
-    assert inside("serve", "--disable-builtin-tools", "--allow-agent-grants").code == 0
+    flags = ("--disable-builtin-tools", "--allow-agent-grants")
+    assert inside("serve", "--standalone", *flags).code == 0
     assert (served[0].builtin_tools, served[0].agent_grants) == (False, True)
 
 
-@pytest.mark.parametrize("transport", ["--http", "--streamable-http", "--sse"])
-def test_other_transports_come_later(
-    inside: Any, served: list[config.Settings], transport: str
+@pytest.mark.parametrize(
+    ("flags", "configured", "offered"),
+    [
+        ([], "", False),
+        (["--meta-tools"], "", True),
+        ([], "meta_tools = true", True),
+        (["--meta-tools"], "meta_tools = false", True),
+    ],
+)
+def test_meta_tools(
+    cli: Cli,
+    inside: Any,
+    served: list[config.Settings],
+    flags: list[str],
+    configured: str,
+    offered: bool,
 ) -> None:
-    done = inside("serve", transport)
-    assert (done.code, done.out) == (1, "")
-    assert "Error: This version serves stdio only" in done.err
-    assert inside("serve", transport, "--stdio").code == 2
-    assert not served
+    cli.config.parent.mkdir(parents=True, exist_ok=True)
+    cli.config.write_text(configured)
+    assert inside("serve", *flags).code == 0
+    assert served[0].meta_tools == offered
 
 
 def test_wrong_variables(inside: Any, served: list[config.Settings]) -> None:
-    done = inside("serve", "--env", "secret-without-equals")
+    done = inside("serve", "--standalone", "--env", "secret-without-equals")
     assert done.code == 1
     assert "--env takes KEY=VALUE" in done.err
-    assert inside("serve", "--env-file", "nope").code == 1
+    assert inside("serve", "--standalone", "--env-file", "nope").code == 1
     assert not served
 
 

@@ -37,6 +37,13 @@ def test_only_allowed_variables_that_are_there() -> None:
     assert grants.notes == ()
 
 
+def test_a_value_from_a_variable_of_another_name() -> None:
+    rules = (EnvironmentRule("TOKEN", value_from="PROD"), EnvironmentRule("B", value_from="GONE"))
+    policy = Policy(version="1.0", environment_allow=rules)
+    grants = _resolve_policy(policy, TOKEN="not this", PROD="this", B="nor this")
+    assert grants.environment == (("TOKEN", "this"),)
+
+
 def test_a_value_with_nul_is_left_out() -> None:
     policy = Policy(version="1.0", environment_allow=(EnvironmentRule("A"),))
     grants = _resolve_policy(policy, A="1\0B=2")
@@ -44,16 +51,14 @@ def test_a_value_with_nul_is_left_out() -> None:
     assert "NUL" in grants.notes[0]
 
 
-def test_the_network_is_refused_for_now() -> None:
+def test_rules_of_the_network_need_no_notes() -> None:
+    """They are decided for each request."""
     policy = Policy(
         version="1.0",
         network_allow=(NetworkRule(host="api.x.com"), NetworkRule(cidr="10.0.0.0/8")),
         network_deny=(NetworkRule(host="y"),),
     )
-    assert _resolve_policy(policy).notes == (
-        "network 'api.x.com' is not applied: the network is refused for now",
-        "network '10.0.0.0/8' is not applied: the network is refused for now",
-    )
+    assert _resolve_policy(policy).notes == ()
 
 
 @pytest.mark.parametrize(
