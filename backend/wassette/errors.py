@@ -18,6 +18,8 @@
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
     ├── SecretError            a secret cannot be read or kept; never quotes one
+    ├── ClientError            a client's settings cannot be read or changed; they are as they were
+    │   └── SettingsChanged    they are no longer those that the change was made for
     ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
@@ -129,6 +131,14 @@ class StoreError(WassetteError):
 
 class SecretError(WassetteError):
     """A secret cannot be read or kept. No value is ever in the message."""
+
+
+class ClientError(WassetteError):
+    """The settings of an MCP client cannot be read or changed. Nothing was changed."""
+
+
+class SettingsChanged(ClientError):
+    """A client's settings are no longer those that a change was made for."""
 
 
 class RequestRefused(WassetteError):
