@@ -242,6 +242,7 @@ def greeting(settings: Settings, **changed: Any) -> bytes:
         "env_file": None,
         "builtin_tools": True,
         "agent_grants": False,
+        "meta_tools": False,
     }
     return json.dumps({**said, **changed}).encode() + b"\n"
 
@@ -279,6 +280,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"env_file": ["x", "no equals sign"]}, "at line 1 of x"),
     ({"agent_grants": "yes"}, "neither true nor false"),
     ({"builtin_tools": 1}, "neither true nor false"),
+    ({"meta_tools": None}, "neither true nor false"),
     ({"want": "shell"}, "not something that a host does"),
     ({"want": ["session"]}, "not something that a host does"),
 ]
