@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measure(rounds: int) -> None:
-    with streams.process(streams.serve) as server, streams.process(streams.relay) as asked:
+    with streams.Child("serve") as server, streams.Child("relay") as asked:
         port = server.recv()
         roads: dict[str, Callable[[], Road]] = {
             "direct": lambda: Road(port, "/"),

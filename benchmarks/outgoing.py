@@ -15,19 +15,19 @@ import json
 import os
 import random
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "components")]
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from multiprocessing.connection import Connection
 
     from wassette.egress import Door, Exchange, Route, Want
     from wassette.workers.pool import WorkerSpec
@@ -40,14 +40,24 @@ REQUESTS = 200
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    measure(3 if parser.parse_args().quick else 10)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        serve()
+    measure(3 if arguments.quick else 10)
 
 
 def measure(rounds: int) -> None:
-    from support import streams
-
-    with streams.process(serve) as server, tempfile.TemporaryDirectory() as folder:
-        asyncio.run(compare(server.recv(), Path(folder), rounds))
+    command = [sys.executable, __file__, "--serve"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, stdout=subprocess.PIPE) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            asyncio.run(compare(int(server.stdout.readline()), Path(folder), rounds))
+        finally:
+            server.kill()
 
 
 async def compare(port: int, folder: Path, rounds: int) -> None:
@@ -65,8 +75,8 @@ async def compare(port: int, folder: Path, rounds: int) -> None:
     async with Relay() as relay:
         pool = Pool(doors=relay.door)
         specs = {
-            "native": WorkerSpec(*code(folder, guarded=False)),
-            "guard and relay": WorkerSpec(*code(folder, guarded=True), network=True),
+            "native": WorkerSpec("native", *code(folder, guarded=False)),
+            "guard and relay": WorkerSpec("guarded", *code(folder, guarded=True), network=True),
         }
 
         async def call(spec: WorkerSpec, function: str, **arguments: object) -> object:
@@ -146,10 +156,10 @@ def code(folder: Path, *, guarded: bool) -> tuple[str, str, str]:
 # ---- the server ----------------------------------------------------------------------------------
 
 
-def serve(told: Connection) -> None:
+def serve() -> NoReturn:
     """As fast as Python can: a thread for each connection. `/SIZE` is answered with so much."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    told.send(listening.getsockname()[1])
+    print(listening.getsockname()[1], flush=True)
     while True:
         there, _ = listening.accept()
         there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -30,7 +30,7 @@ BIG_JS = "js-inventory"
 
 
 def main() -> None:
-    from benchmarks import egress, files, outgoing
+    from benchmarks import egress, files, outgoing, walls, workers
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
@@ -41,9 +41,11 @@ def main() -> None:
         os.environ["XDG_RUNTIME_DIR"] = str(Path(folder) / "runtime")
         os.environ["WASSETTE_IDLE_TIMEOUT"] = "1"  # the host that is started ends with this
         asyncio.run(measure(Path(folder), 100 if quick else 600))
+        workers.measure(50 if quick else 300)
     files.measure(3 if quick else 12)
     outgoing.measure(3 if quick else 10)
     egress.measure(3 if quick else 10)
+    walls.measure(10 if quick else 100)
 
 
 async def measure(folder: Path, rounds: int) -> None:

@@ -19,6 +19,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Client:
+    """Who a call comes from. Name and version are the client's own word, made visible."""
+
+    name: str
+    version: str
+    transport: str
+    """`stdio`, `http`, `sse` or `cli`."""
+    session: str
+    """Random, and the same for as long as the client is connected."""
+
+
+@dataclass(frozen=True)
+class Provisioning:
+    """How far what was to be provided at the start is."""
+
+    done: bool
+    state: str
+    """One word, for everybody to see: `done`, `running`, `failed`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is otherwise than before, whoever changed it."""
+
+    tools: bool
+    """Whether names, schemas or descriptions of tools are others."""
+    components: bool
+    """Whether components came, went, or can or cannot be used now."""
+    updated: frozenset[str]
+    """Ids of the components of which something changed: bytes, state or policy."""
+
+    def __bool__(self) -> bool:
+        return self.tools or self.components or bool(self.updated)
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What `Host.load` did."""
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
+TOKEN_VARIABLE = "WASSETTE_TOKEN"  # noqa: S105  (its name)
+WALLS_VARIABLE = "WASSETTE_WALLS"
+WALLS = ("best-effort", "require")  # the first is the default; see workers/walls/model.py
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
 IDLE_TIMEOUT = 600.0  # seconds
@@ -39,6 +42,10 @@ class Settings:
     """Whether an agent may load components and grant permissions by itself, as in Wassette."""
     idle_timeout: float = IDLE_TIMEOUT
     """Seconds without clients after which a host that was started by one ends."""
+    meta_tools: bool = False
+    """Whether find-tool and call-tool are offered."""
+    walls: str = "best-effort"
+    """`require`: nothing runs without every wall that this operating system can have around it."""
     secrets: str = "auto"
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
@@ -54,12 +61,12 @@ def load(
     env_file: Path | None = None,
     builtin_tools: bool = True,
     agent_grants: bool = False,
+    meta_tools: bool | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
     environ = os.environ if environ is None else environ
-    file = _config_file(environ)
-    configured = _read(file)
+    file, configured = read_config(environ)
     directory = (
         _checked_path("--component-dir", component_dir)
         or _from_environ(environ)
@@ -72,13 +79,23 @@ def load(
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
         idle_timeout=_idle_timeout(file, configured, environ),
+        meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
+        walls=_walls(environ, file, configured),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
     )
 
 
-def _config_file(environ: Mapping[str, str]) -> Path:
+def read_config(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
+    """config.toml: where it is, and what is in it; nothing if it is not there."""
+    file = config_file(environ)
+    return file, _read(file)
+
+
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where config.toml is, or would be."""
+    environ = os.environ if environ is None else environ
     chosen = environ.get(CONFIG_FILE_VARIABLE)
     if not chosen:
         return paths().config / "config.toml"
@@ -97,6 +114,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
+
+
+def _switch(key: str, file: Path, configured: Mapping[str, Any]) -> bool:
+    value = configured.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} in {file} should be true or false")
+    return value
 
 
 def _checked_path(where: str, value: object) -> Path | None:
@@ -143,6 +167,15 @@ def _idle_timeout(file: Path, configured: Mapping[str, Any], environ: Mapping[st
     return float(value)
 
 
+def _walls(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, value = WALLS_VARIABLE, environ.get(WALLS_VARIABLE) or None
+    if value is None:
+        where, value = f"walls in {file}", configured.get("walls", WALLS[0])
+    if value not in WALLS:
+        raise ConfigError(f"{where} is one of {', '.join(WALLS)}; not {visible(str(value), 40)!r}")
+    return str(value)
+
+
 # ---- secrets ------------------------------------------------------------------------------------
 
 
@@ -178,6 +211,7 @@ def _environment(
 ) -> dict[str, str]:
     """The process environment, config.toml's [environment_vars], --env-file, --env; last wins."""
     found = dict(environ)
+    found.pop(TOKEN_VARIABLE, None)  # it opens the door to this program, and is no component's
     from_file = configured.get("environment_vars", {})
     if not isinstance(from_file, dict) or not all(isinstance(v, str) for v in from_file.values()):
         raise ConfigError(f"environment_vars in {file} should be a table of texts")

@@ -2,14 +2,18 @@
 
     WassetteError
     ├── ConfigError            a setting, option or config file is wrong
+    │   └── ManifestError      a manifest is; all that is wrong with it, each with its line
     ├── ComponentError
     │   ├── ComponentNotFound  no component has this id
     │   ├── InvalidComponentId the id is not one (`../../x`)
     │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
     │   ├── InvalidComponent   the bytes are not a component that can run here
+    │   ├── DigestMismatch     the bytes are not those that were asked for
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
-    │   └── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
+    │   └── PolicyConflict     a manifest's policy would replace what a person wrote
+    ├── ProvisioningFailed     a component of a manifest cannot be had; names each
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
     ├── StoreError             the component directory cannot be read or written
@@ -21,8 +25,12 @@
         ├── GuestTrap          the component trapped (unreachable, out of bounds, stack)
         ├── GuestExit          the component called exit()
         ├── ResultTooLarge     the result is over the size limit
+        ├── TooManyCalls       too many calls of the component wait already
+        ├── TooMuchMemory      the component's calls at once took more than its limit
         ├── CallTimeout        over its wall-clock time limit
         ├── CallCancelled      the caller gave up
+        ├── NotConfined        a wall around its process is missing, and all are required (this is
+        │                      a ComponentError, too: compiling needs the walls as well)
         └── WorkerDied         the worker process died during the call
 
 The message names the thing, the place and the way out, and is fit to show to a person. What a
@@ -43,6 +51,14 @@ class WassetteError(Exception):
 
 class ConfigError(WassetteError):
     """A setting is wrong."""
+
+
+class ManifestError(ConfigError):
+    """A manifest is wrong. `problems` has all of it, each as `file:line: reason`."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class ComponentError(WassetteError):
@@ -69,6 +85,10 @@ class InvalidComponent(ComponentError):
     """The bytes are not a component that can run here."""
 
 
+class DigestMismatch(ComponentError):
+    """The bytes are not those that were asked for."""
+
+
 class ComponentChanged(ComponentError):
     """The bytes on disk are not those that a person loaded."""
 
@@ -79,6 +99,14 @@ class PolicyError(WassetteError):
 
 class NotEnforceable(PolicyError):
     """A rule that would have to be widened to be applied."""
+
+
+class PolicyConflict(PolicyError):
+    """A policy that a person wrote is in the way of a manifest's."""
+
+
+class ProvisioningFailed(WassetteError):
+    """Components of a manifest cannot be had."""
 
 
 class ToolNotFound(WassetteError):
@@ -143,12 +171,24 @@ class ResultTooLarge(CallError):
     """The result is over the size limit."""
 
 
+class TooManyCalls(CallError):
+    """So many calls of the component wait already that this one was not taken."""
+
+
+class TooMuchMemory(CallError):
+    """The component's calls took more memory together than it may."""
+
+
 class CallTimeout(CallError):
     """The call ran over its wall-clock time limit."""
 
 
 class CallCancelled(CallError):
     """The caller gave up."""
+
+
+class NotConfined(CallError, ComponentError):
+    """A wall of the operating system around the worker is missing, and all are required."""
 
 
 class WorkerDied(CallError):

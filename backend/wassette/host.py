@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from .answers import CallResult, ComponentState, Loaded, PolicyView, Refusal
+from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -26,6 +26,7 @@ from .errors import (
     CallError,
     ComponentError,
     ComponentNotFound,
+    DigestMismatch,
     InvalidArguments,
     InvalidComponent,
     NeedsPerson,
@@ -50,6 +51,7 @@ from .policy import (
     check_enforceable_storage,
     resolve,
     resolve_storage,
+    unchanged,
 )
 from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from pathlib import Path
 
-    from .answers import Progress
+    from .answers import Client, Progress
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
@@ -103,13 +105,34 @@ class _Resolved:
     ) -> bool:
         # The store gives the very same state for as long as the file is the same.
         same = self.state is state and self.bound == bound and self.secrets == secrets
-        return same and time.monotonic() < self.until
+        # An editor that saves a file puts another one in its place.
+        return same and time.monotonic() < self.until and unchanged(self.grants.openings)
 
 
 @dataclass
 class _Tools:
     version: object = None
     toolset: Toolset = field(default_factory=lambda: Toolset(()))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What those who watch were told of last."""
+
+    version: object
+    toolset: Toolset
+    components: Mapping[str, tuple[object, ...]]
+    """By id: digest or error, and what its policy says."""
+
+    def changed_since(self, before: _Seen) -> Change:
+        ids = self.components.keys() | before.components.keys()
+        differ = {one for one in ids if self.components.get(one) != before.components.get(one)}
+        return Change(
+            tools=self.toolset != before.toolset,
+            components={one: found[0] for one, found in self.components.items()}
+            != {one: found[0] for one, found in before.components.items()},
+            updated=frozenset(differ),
+        )
 
 
 class Host:
@@ -122,18 +145,21 @@ class Host:
         launcher = default_launcher()
         self._way_out = WayOut(settings)
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
-        self._code = CodeCache(self.store, Compiler(launcher))
+        self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self.session = Session.of(settings)
         """Of whoever has none of its own: the command line, a host of one client."""
         # For each session by itself: no call is given the variables of another session's.
         self._resolved: WeakKeyDictionary[Session, dict[str, _Resolved]] = WeakKeyDictionary()
-        self._changed: list[Callable[[], None]] = []
+        self._changed: list[Callable[[Change], None]] = []
+        self._seen: _Seen | None = None
+        self._clients: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._secrets = SecretStore(
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
         )
         self._secret_reader = SecretReader(self._secrets)
+        self._also_protected: tuple[Path, ...] = ()
         self._roots = (
             paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
         )
@@ -154,10 +180,13 @@ class Host:
 
     # -- components ----------------------------------------------------------------------------
 
-    async def load(self, reference: str, progress: Progress | None = None) -> Loaded:
+    async def load(
+        self, reference: str, progress: Progress | None = None, *, digest: str | None = None
+    ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
-        Cancelling is safe at any point.
+        `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
+        them is read as a component. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
@@ -169,6 +198,11 @@ class Host:
                 incoming,
                 _in_loop(lambda done, total: tell("reading", done / total if total else None)),
             )
+            if digest is not None and copied.digest != digest:
+                raise DigestMismatch(
+                    f"{located.source} has the digest sha256:{copied.digest}, but "
+                    f"sha256:{digest} was asked for. It was not loaded."
+                )
             before = self._record_or_none(located.id)
             if before is not None and before.digest == copied.digest:
                 record = before
@@ -179,7 +213,10 @@ class Host:
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
             record = replace(record, source=located.source, loaded_at=loaded_at)
-            replaced = await _to_its_end(self.store.commit, incoming, record)
+            if record == before:
+                replaced = True  # nothing is other than it was
+            else:
+                replaced = await _to_its_end(self.store.commit, incoming, record)
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
@@ -283,11 +320,19 @@ class Host:
         return self._tools.toolset
 
     async def call_tool(
-        self, name: str, arguments: Mapping[str, Any] | bytes, *, session: Session | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | bytes,
+        client: Client | None = None,
+        *,
+        session: Session | None = None,
+        progress: Progress | None = None,
+        printed: Callable[[bytes], None] | None = None,
     ) -> CallResult:
         """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
         the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
 
+        `client`: who calls. `printed` is given what the component prints, while it runs.
         Cancelling ends the call in the component.
         """
         try:
@@ -295,8 +340,12 @@ class Host:
         except ToolNotFound as unknown:
             broken = [f"{s.id}: {s.error}" for s in self.components() if s.error is not None]
             raise (ToolNotFound(name, broken) if broken else unknown) from None
+        if client is not None:
+            log.info("%s is called by %s over %s", name, client.name, client.transport)
         record = await self.component(tool.component_id)
-        outcome = Outcome()
+        if progress is not None and self._code.known(record) is None:
+            progress("compiling", None)
+        outcome = Outcome(printed=printed)
         requests = Requests(record.id, partial(self._route, record.id, session))
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
         grants = await self.current_grants(record.id, session)
@@ -382,14 +431,16 @@ class Host:
         # Read last: reading secrets may have taken as long as a person does.
         return Rules(self.policies.read(component_id).policy, secrets)
 
-    @staticmethod
-    def _spec(record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
+    def _spec(self, record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
+            component=record.id,
             code=str(code.path),
             sha256=code.sha256,
             tier=code.tier,
             mounts=tuple((m.host, m.guest, m.writable) for m in grants.mounts),
             file_rules=grants.file_rules,
+            openings=tuple(one.plain() for one in grants.openings),
+            walls=self.settings.walls,
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,
@@ -562,7 +613,9 @@ class Host:
             self.policies.bind(component_id, name, path)
             return path
 
-        return await asyncio.to_thread(bind)
+        bound = await asyncio.to_thread(bind)
+        self._notify()
+        return bound
 
     async def unbind_root(self, component_id: str, name: str) -> bool:
         """Have a named root be the component's private directory again; whether it was not."""
@@ -618,10 +671,35 @@ class Host:
         """`limit`: `512Mi`, `1Gi`, plain bytes."""
         await self._edit(component_id, lambda document: document.set_memory(limit))
 
+    def check_attachable(self, component_id: str, document: PolicyDocument) -> None:
+        """Whether `attach_policy` would work, once there is such a component. Raises as it does."""
+        for rule in document.policy.storage_allow:
+            check_enforceable_storage(rule.uri, self._protected())
+        self.policies.check_attachable(component_id, document.to_text())
+
+    async def attach_policy(self, component_id: str, document: PolicyDocument, source: str) -> bool:
+        """Have a whole policy, from `source`, be a component's. Returns whether it was another.
+
+        Only for what a person wrote. Raises `ComponentNotFound`, `PolicyConflict` if the policy
+        that is there is a person's own, `NotEnforceable` for what would have to be widened.
+        """
+        self._check_known(component_id)
+        self.check_attachable(component_id, document)
+        return await asyncio.to_thread(
+            self.policies.attach, component_id, document.to_text(), source
+        )
+
+    def protect(self, path: Path) -> None:
+        """Give no component access to this file, whatever is granted: it is what grants are read
+        from."""
+        self._also_protected = (*self._also_protected, path)
+        self._resolved.clear()
+
     async def reset_permissions(self, component_id: str) -> None:
         """Take every permission back."""
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        self._notify()
 
     # -- secrets: only for people --------------------------------------------------------------
 
@@ -659,29 +737,47 @@ class Host:
             with self.policies.edit(component_id) as document:
                 return change(document)
 
-        return await asyncio.to_thread(edit)
+        done = await asyncio.to_thread(edit)
+        self._notify()
+        return done
 
     def _check_known(self, component_id: str) -> None:
         if not self.store.path(component_id).is_file():
             raise ComponentNotFound(component_id)
 
     def _protected(self) -> tuple[Path, ...]:
-        return (*paths().all, self.settings.component_dir, self._secrets.directory)
+        ours = (*paths().all, self.settings.component_dir, self._secrets.directory)
+        return (*ours, *self._also_protected)
+
+    # -- clients -------------------------------------------------------------------------------
+
+    def clients(self) -> list[Client]:
+        """Those who are connected now, in the order that they came in."""
+        return list(self._clients.values())
+
+    def connect(self, client: Client) -> None:
+        """A client is there, or says that its name is another one now."""
+        self._clients[client.session] = client
+
+    def disconnect(self, client: Client) -> None:
+        self._clients.pop(client.session, None)
 
     # -- changes -------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def watching(self, changed: Callable[[], None]) -> AsyncIterator[None]:
-        """For a host that stays: call `changed` whenever the tools are others than before, whoever
-        changed them, and prepare what will be needed."""
+    async def watching(self, changed: Callable[[Change], None]) -> AsyncIterator[None]:
+        """For a host that stays: call `changed` whenever something is otherwise than before,
+        whoever changed it, and prepare what will be needed."""
+        if not self._changed:
+            self._seen = self._look()
+            self._background(self._watch(), "watch")
         self._changed.append(changed)
-        self._background(self._watch(self.tools()), "watch")
         try:
             yield
         finally:
             self._changed.remove(changed)
 
-    async def _watch(self, seen: Toolset) -> None:
+    async def _watch(self) -> None:
         for state in await self.examined():
             if state.error is not None:
                 log.warning("component %s: %s", state.id, state.error)
@@ -689,31 +785,38 @@ class Host:
             if state.record is not None:
                 self._warm(state.id)
                 break  # one, so that the fork server runs; the others when they are called
-        while True:
+        while self._changed:
             await asyncio.sleep(WATCH_INTERVAL)
-            version = self._tools.version
+            version = self.store.version()
+            if version is not None and self._seen is not None and version == self._seen.version:
+                continue
             try:
-                now = self.tools()
-                if version != self._tools.version and any(
-                    state.error == _UNEXAMINED for state in self.components()
-                ):
+                if any(state.error == _UNEXAMINED for state in self.components()):
                     await self.examined()
-                    now = self.tools()
+                self._notify()
             except WassetteError as error:
                 log.warning("%s", error)
-                continue
-            if now != seen:
-                seen = now
-                self._tell()
+
+    def _look(self) -> _Seen:
+        version = self._settled(self.store.version())
+        components: dict[str, tuple[object, ...]] = {}
+        for state in self.components():
+            policy = self.policies.read(state.id)
+            what = state.record.digest if state.record is not None else state.error
+            roots = self._bound(state.id)[0]
+            components[state.id] = what, policy.policy, str(policy.error), roots
+        return _Seen(version, self.tools(), components)
 
     def _notify(self) -> None:
-        before = self._tools.toolset
-        if self.tools() != before:
-            self._tell()
-
-    def _tell(self) -> None:
-        for changed in list(self._changed):
-            changed()
+        """Tell those who watch of what is otherwise than they know."""
+        if self._seen is None:
+            return
+        now = self._look()
+        change = now.changed_since(self._seen)
+        self._seen = now
+        if change:
+            for changed in list(self._changed):
+                changed(change)
 
     @staticmethod
     def _settled(version: object) -> object:
@@ -752,8 +855,8 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
 
 
 def _variables(policy: Policy | None) -> set[str]:
-    """The variables that a policy is about."""
-    return {rule.key for rule in policy.environment_allow} if policy is not None else set()
+    """The variables that a policy takes values from."""
+    return {rule.variable for rule in policy.environment_allow} if policy is not None else set()
 
 
 def _access(words: list[str]) -> frozenset[Access]:

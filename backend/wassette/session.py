@@ -22,10 +22,14 @@ class Session:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether its agent may load components and grant permissions by itself."""
+    meta_tools: bool = False
+    """Whether it is offered find-tool and call-tool."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        return cls(settings.environment, settings.builtin_tools, settings.agent_grants)
+        return cls(
+            settings.environment, settings.builtin_tools, settings.agent_grants, settings.meta_tools
+        )
 
 
 CURRENT: ContextVar[Session | None] = ContextVar("session", default=None)

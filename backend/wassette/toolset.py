@@ -29,6 +29,10 @@ BUILTIN_NAMES = (
 )
 """Wassette's own tools, in the order they are listed. No component's tool takes their names."""
 
+META_NAMES = ("find-tool", "call-tool")
+"""Those that are only offered when configured. Their names are kept free in any case, so that no
+tool is called otherwise with them than without."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -69,7 +73,7 @@ class Toolset:
 
     def __init__(self, records: Iterable[ComponentRecord]) -> None:
         self._by_name: dict[str, Tool] = {}
-        taken: set[str] = set(BUILTIN_NAMES)
+        taken: set[str] = {*BUILTIN_NAMES, *META_NAMES}
         # Whoever was loaded first has the plain name, so that loading never renames a tool.
         for record in sorted(records, key=lambda one: (one.loaded_at, one.id)):
             for function in record.tools:

@@ -295,7 +295,7 @@ async def test_a_million_requests_that_are_refused(
 
 async def test_a_thousand_answers_that_are_left_lying(guest: Host) -> None:
     result = await call(guest, "together", url="http://x.com/do/wait/0.1", count=1000)
-    assert set(result.value) == {"200", "connection-limit-reached"}
+    assert set(result.value) <= {"200", "connection-limit-reached"}
     assert await works(guest)
 
 
@@ -318,6 +318,8 @@ class Scripted:
         self.killed = True
         if not started.ended.done():
             started.ended.set_result(-9)
+
+    def pause(self, started: Started, paused: bool) -> None: ...
 
     async def close(self) -> None: ...
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import wat
+from wassette.answers import Change
 from wassette.components.store import ComponentStore, Unexamined
 from wassette.errors import (
     ComponentChanged,
@@ -277,15 +278,28 @@ async def test_names_collide_without_loss(host: Host, tmp_path: Path) -> None:
 
 
 async def test_sees_what_another_process_changes(settings: Settings, tmp_path: Path) -> None:
-    told = asyncio.Event()
-    async with Host(settings) as ours, Host(settings) as other, ours.watching(told.set):
+    told: asyncio.Queue[Change] = asyncio.Queue()
+
+    async def next_change() -> Change:
+        return await asyncio.wait_for(told.get(), 20)
+
+    async with Host(settings) as ours, Host(settings) as other, ours.watching(told.put_nowait):
         await other.load(str(wat.write(tmp_path, "calc")))
-        await asyncio.wait_for(told.wait(), 20)
+        assert await next_change() == Change(
+            tools=True, components=True, updated=frozenset({"calc"})
+        )
         assert [tool.name for tool in ours.tools().all()] == ["add", "spin", "trap"]
-        told.clear()
+        await other.grant_environment("calc", "HOME")
+        only_policy = Change(tools=False, components=False, updated=frozenset({"calc"}))
+        assert await next_change() == only_policy
+        await ours.grant_environment("calc", "PATH")
+        assert told.get_nowait() == only_policy  # at once: it was changed here
         await other.unload("calc")
-        await asyncio.wait_for(told.wait(), 20)
+        assert await next_change() == Change(
+            tools=True, components=True, updated=frozenset({"calc"})
+        )
         assert ours.tools().all() == []
+        assert told.empty()
 
 
 async def test_code_of_other_bytes_is_not_kept(host: Host, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import wat
-from support.processes import descendants, eventually
+from support.processes import descendants, environment_of, eventually, open_files
 from wassette import host as host_module
 from wassette.errors import CallTimeout, InvalidComponent
 from wassette.host import Host
@@ -44,11 +44,31 @@ async def test_loads_calls_stops_and_leaves_nothing(
         async with asyncio.timeout(60):
             assert isinstance((await host.call_tool("spin", {})).error, CallTimeout)
         for worker in descendants():
-            assert "HOME" not in worker.environ()
+            assert "HOME" not in environment_of(worker)
         (tmp_path / "bad.wasm").write_bytes(b"\0asm")
         with pytest.raises(InvalidComponent):
             await host.load(str(tmp_path / "bad.wasm"))
     assert eventually(lambda: len(descendants()) <= before), descendants()
+
+
+async def test_given_up_at_the_very_moment_it_started() -> None:
+    """The worker is there, and whoever asked for it is told of their own end first."""
+
+    class Launched(ForkLauncher):
+        def _started(self, pid: int) -> None:
+            super()._started(pid)
+            task.cancel()
+
+    launcher, before = Launched(), open_files()
+    for _ in range(3):
+        task = asyncio.create_task(launcher.start())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(60):
+        while launcher._running:  # until the fork server has told of their end
+            await asyncio.sleep(0.01)
+    assert open_files() <= before + 3  # the fork server's
+    await launcher.close()
 
 
 def test_the_environment_of_workers_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,19 @@ KEPT = (
 
 
 class Inspector:
-    """Runs `wassette serve --stdio` over a component directory, once for each request."""
+    """Runs `wassette serve --stdio` over a component directory, once for each request, or asks the
+    server at a URL."""
 
-    def __init__(self, component_dir: Path) -> None:
-        self._component_dir = component_dir
+    def __init__(
+        self, component_dir: Path | None = None, *, url: str = "", transport: str = "http"
+    ) -> None:
+        if component_dir is not None:
+            # It passes next to nothing of its environment on, as many clients do.
+            kept = [f"{name}={os.environ[name]}" for name in KEPT if name in os.environ]
+            self._server = ["env", *kept, sys.executable, "-m", "wassette", "serve", "--stdio"]
+            self._server += ["--component-dir", str(component_dir)]
+        else:
+            self._server = [url, "--transport", transport]
 
     def tools(self) -> list[dict[str, Any]]:
         tools = self._run("tools/list")["tools"]
@@ -39,11 +48,7 @@ class Inspector:
         return self._run("tools/call", *options)
 
     def _run(self, method: str, *options: str) -> dict[str, Any]:
-        # It passes next to nothing of its environment on, as many clients do.
-        kept = [f"{name}={os.environ[name]}" for name in KEPT if name in os.environ]
-        command = [str(NODE_BIN / "mcp-inspector"), "--cli", "env", *kept, sys.executable]
-        command += ["-m", "wassette"]
-        command += ["serve", "--stdio", "--component-dir", str(self._component_dir)]
+        command = [str(NODE_BIN / "mcp-inspector"), "--cli", *self._server]
         command += ["--method", method, *options]
         environment = {**os.environ, "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(

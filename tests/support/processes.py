@@ -24,6 +24,14 @@ def descendants() -> list[psutil.Process]:
     return alive
 
 
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Its variables; none for a worker, whose memory only root may look into, unless we are."""
+    try:
+        return process.environ()
+    except psutil.AccessDenied:
+        return {}
+
+
 def open_files() -> int:
     """How many file descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))

@@ -6,18 +6,15 @@ The client is the same whether it is led to the server or to a door.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import multiprocessing
-import os
+import json
 import random
 import socket
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Self
 
 PIECE = 64 * 1024
 
@@ -91,29 +88,49 @@ def drain(there: socket.socket) -> int:
 # ---- the other processes -----------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def process(work: Callable[[Connection], None]) -> Iterator[Connection]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=work, args=(theirs,), daemon=True)
-    child.start()
-    try:
-        yield ours
-    finally:
-        child.kill()
-        child.join()
+class Child:
+    """A process that is asked in lines of JSON, and answers in them."""
+
+    def __init__(self, work: str) -> None:
+        folder = Path(__file__).parent.parent
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "support.streams", work],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def send(self, *question: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def recv(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
 
 
-def by_relay(asked: Connection, port: int, *, secret: bool) -> Road:
-    asked.send((port, secret))
-    there = asked.recv()
-    return Road(*there)
+def by_relay(asked: Child, port: int, *, secret: bool) -> Road:
+    asked.send(port, secret)
+    return Road(*asked.recv())
 
 
-def serve(told: Connection) -> None:
+def _say(answer: object) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+def serve() -> None:
     """As fast a server as Python can be: a thread for each connection."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    told.send(listening.getsockname()[1])
+    _say(listening.getsockname()[1])
     while True:
         there, _ = listening.accept()
         threading.Thread(target=answer, args=(there,), daemon=True).start()
@@ -155,29 +172,28 @@ def answer(there: socket.socket) -> None:
                 there.sendall(piece)
 
 
-def relay(told: Connection) -> None:
-    asyncio.run(_relay(told))
-
-
-async def _relay(told: Connection) -> None:
+async def relay() -> None:
     from support.egress import policy, secret
     from wassette.egress import Relay, Rules, Want
 
     loop = asyncio.get_running_loop()
-    incoming: asyncio.Queue[Any] = asyncio.Queue()
-    loop.add_reader(told.fileno(), lambda: incoming.put_nowait(told.recv()))
+    questions = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(questions), sys.stdin)
     async with Relay() as made:
         door = await made.door()
         while True:
-            question = await incoming.get()
-            if question is None:
-                told.send(os.getpid())
-                continue
-            port, with_secret = question
+            port, with_secret = json.loads(await questions.readline())
             here = f"http://127.0.0.1:{port}"
             secrets = (secret(here),) if with_secret else ()
             rules = Rules(policy(here), secrets)
             route = await door.route(
                 Want("GET", "http", f"127.0.0.1:{port}", "/"), rules, lambda _: None
             )
-            told.send((door.port, route.path))
+            _say((door.port, route.path))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve()
+    else:
+        asyncio.run(relay())

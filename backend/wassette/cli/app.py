@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         "secret": "secret:secret",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
+        "doctor": "doctor:doctor",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",

@@ -72,6 +72,8 @@ class ComponentRecord:
     imports: tuple[str, ...]
     producers: Mapping[str, Any]
     functions: tuple[FunctionRecord, ...]
+    wit: str | None = None
+    """Its world as WIT text; None when an earlier version examined it."""
     code: Mapping[str, str] = field(default_factory=dict)
     """Compiled code: name in the code cache → sha256 of that file."""
 
@@ -133,6 +135,7 @@ class ComponentRecord:
                         }
                         for f in self.functions
                     ],
+                    "wit": self.wit,
                     "code": dict(self.code),
                 },
             },
@@ -175,11 +178,13 @@ class ComponentRecord:
 
 
 def _examined(data: Mapping[str, Any]) -> dict[str, Any]:
+    wit = data.get("wit")
     return {
         "description": _str(data.get("description")),
         "imports": tuple(_str(name) for name in _list(data.get("imports"))),
         "producers": _dict(data.get("producers")),
         "functions": tuple(_function(_dict(one)) for one in _list(data.get("functions"))),
+        "wit": None if wit is None else _str(wit),
     }
 
 

@@ -49,12 +49,14 @@ class Options:
         env_file: str | None = None,
         builtin_tools: bool = True,
         agent_grants: bool = False,
+        meta_tools: bool = False,
     ) -> None:
         self.component_dir = component_dir
         self.env = list(env)
         self.env_file = env_file
         self.builtin_tools = builtin_tools
         self.agent_grants = agent_grants
+        self.meta_tools = meta_tools
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Options) and vars(self) == vars(other)
@@ -129,6 +131,7 @@ _FLAGS: Mapping[str, Callable[[Options], None]] = {
     "--stdio": lambda _: None,
     "--disable-builtin-tools": lambda options: setattr(options, "builtin_tools", False),
     "--allow-agent-grants": lambda options: setattr(options, "agent_grants", True),
+    "--meta-tools": lambda options: setattr(options, "meta_tools", True),
 }
 
 
@@ -190,6 +193,7 @@ def hello(options: Options, directory: str, environ: Mapping[str, str]) -> bytes
         "env_file": env_file,
         "builtin_tools": options.builtin_tools,
         "agent_grants": options.agent_grants,
+        "meta_tools": options.meta_tools,
     }
     return dumps(first).encode() + b"\n"
 

@@ -68,6 +68,7 @@ class Greeting:
     """Its path, for errors, and its text."""
     builtin_tools: bool
     agent_grants: bool
+    meta_tools: bool
 
     @classmethod
     def of(cls, said: dict[str, Any], settings: Settings) -> Greeting:
@@ -85,7 +86,7 @@ class Greeting:
             raise _Refused("the variables are not texts")
         if file is not None and (not _texts(file, list) or len(file) != 2):
             raise _Refused("the file of variables is not a text")
-        flags = said.get("builtin_tools"), said.get("agent_grants")
+        flags = [said.get(name) for name in ("builtin_tools", "agent_grants", "meta_tools")]
         if not all(isinstance(flag, bool) for flag in flags):
             raise _Refused("an option is neither true nor false")
         return cls(
@@ -95,6 +96,7 @@ class Greeting:
             env_file=None if file is None else (file[0], file[1]),
             builtin_tools=flags[0] is True,
             agent_grants=flags[1] is True,
+            meta_tools=flags[2] is True,
         )
 
     def session(self) -> Session:
@@ -110,6 +112,7 @@ class Greeting:
                 env=env,
                 builtin_tools=self.builtin_tools,
                 agent_grants=self.agent_grants,
+                meta_tools=self.meta_tools or None,
                 environ=self.environment,
             )
         )
@@ -237,8 +240,7 @@ class Connection:
 
             tasks.start_soon(receive)
             tasks.start_soon(send)
-            server = self._mcp.server
-            await server.run(read, write, server.create_initialization_options())
+            await self._mcp.serve(read, write)
             # `send` ends by itself, once it has sent what there is.
 
     async def _receive(

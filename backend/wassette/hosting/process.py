@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wassette.config import Settings
     from wassette.host import Host
     from wassette.mcp.server import McpServer
+    from wassette.provision import Provisioning
 
     from .connection import Connection
 
@@ -52,7 +53,8 @@ MAX_LOG = 1024 * 1024
 class Http(Protocol):
     """A server of HTTP for this host, while its context is entered."""
 
-    url: str
+    @property
+    def url(self) -> str: ...
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
@@ -100,13 +102,15 @@ def run(
     *,
     http: Callable[[Host, McpServer], Http] | None = None,
     foreground: bool,
+    provisioning: Provisioning | None = None,
 ) -> int:
     """Be the host until it is idle (not in the foreground), or until SIGTERM; the exit code.
 
     `http` makes the server that is to run as well. A process in the foreground serves bridges too,
-    unless another host does already.
+    unless another host does already. `provisioning` is done meanwhile; if it fails, the process
+    ends with 1.
     """
-    return _run(settings, http, foreground, lambda: None)
+    return _run(settings, http, foreground, lambda: None, provisioning)
 
 
 def _run(
@@ -114,9 +118,13 @@ def _run(
     http: Callable[[Host, McpServer], Http] | None,
     foreground: bool,
     started: Callable[[], None],
+    provisioning: Provisioning | None = None,
 ) -> int:
+    def process(place: Rendezvous | None) -> _Process:
+        return _Process(settings, place, http, foreground, started, provisioning)
+
     if sys.platform == "win32":
-        return asyncio.run(_Process(settings, None, http, foreground, started).run())
+        return asyncio.run(process(None).run())
     meeting = None
     try:
         meeting = Rendezvous(str(settings.component_dir))
@@ -129,7 +137,7 @@ def _run(
     if lock < 0 and not foreground:
         return 0  # another one was there first
     place = meeting if lock >= 0 else None
-    return asyncio.run(_Process(settings, place, http, foreground, started).run())
+    return asyncio.run(process(place).run())
 
 
 def _claim(meeting: Rendezvous, *, patient: bool) -> int:
@@ -165,8 +173,10 @@ class _Process:
         http: Callable[[Host, McpServer], Http] | None,
         foreground: bool,
         started: Callable[[], None],
+        provisioning: Provisioning | None,
     ) -> None:
         self._settings = settings
+        self._provisioning = provisioning
         self._tell_started = started
         self._meeting = meeting
         self._http = http
@@ -189,6 +199,8 @@ class _Process:
             if self._http is not None:
                 server = await stack.enter_async_context(self._http(host, self._mcp))
                 self._url = server.url
+            if self._provisioning is not None:
+                stack.push_async_callback(_ended, asyncio.create_task(self._provision(host)))
             with self._signals():
                 if self._meeting is not None:
                     await self._serve(self._meeting)
@@ -197,6 +209,18 @@ class _Process:
                 else:
                     await self._ending.wait()
         return self._code
+
+    async def _provision(self, host: Host) -> None:
+        assert self._provisioning is not None
+        try:
+            await self._provisioning.run(host)
+        except WassetteError as error:
+            print(f"Error: {error}", file=sys.stderr, flush=True)
+            self._code = 1
+            self.end()
+        else:
+            if (summary := self._provisioning.summary()) is not None:
+                print(summary, file=sys.stderr, flush=True)
 
     # -- clients ---------------------------------------------------------------------------------
 
@@ -341,6 +365,8 @@ class _Process:
         loop = asyncio.get_running_loop()
 
         def ended(code: int) -> None:
+            if self._foreground and self._ending.is_set():
+                os._exit(130)  # asked for twice: somebody does not want to wait
             self._code = code
             self.end()
 
@@ -359,6 +385,11 @@ class _Process:
     def _rotate(self) -> None:
         if not self._foreground and self._meeting is not None:
             rotate(self._meeting.log_path, sys.stderr.fileno())
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def rotate(path: str, fd: int) -> None:

@@ -33,8 +33,7 @@ async def _serve(settings: Settings) -> int:
         mcp = McpServer(host)
         with _ended_by_signal(host):
             async with mcp.running(), stdio_server() as (read, write):
-                options = mcp.server.create_initialization_options()
-                await mcp.server.run(read, write, options)
+                await mcp.serve(read, write)
     return 0
 
 

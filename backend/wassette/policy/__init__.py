@@ -10,7 +10,9 @@ The order of evaluation, from the file to the sandbox:
 4. `grants`: the allowed variables that are there, and nothing else of the environment, as values
    or as placeholders (`environment`, `injection`); limits, with the defaults where the policy is
    silent.
-5. `network`: what may be asked for, and where it may lead. Decided for each request, later.
+5. `openings`: the files and directories that hold what the rules are about, for the walls of the
+   operating system around a worker.
+6. `network`: what may be asked for, and where it may lead. Decided for each request, later.
 
 `verdict` answers for people what would be decided, and why, from the same functions.
 
@@ -37,6 +39,7 @@ from wassette.policy.model import (
     StorageRule,
     Verdict,
 )
+from wassette.policy.openings import Opening, unchanged
 from wassette.policy.parse import parse_policy
 from wassette.policy.quantities import parse_cpu, parse_memory, parse_timeout
 from wassette.policy.storage import (
@@ -59,6 +62,7 @@ __all__ = [
     "Limits",
     "Mount",
     "NetworkRule",
+    "Opening",
     "Policy",
     "PolicyDocument",
     "PolicyState",
@@ -76,4 +80,5 @@ __all__ = [
     "parse_timeout",
     "resolve",
     "resolve_storage",
+    "unchanged",
 ]

@@ -42,6 +42,22 @@ class PolicyDocument:
         return cls(text, f"policy of {component_id}")
 
     @classmethod
+    def of(
+        cls, permissions: dict[str, edit.Item], description: str, comment: str
+    ) -> PolicyDocument:
+        """A policy with these permissions, in the form of the file. `comment`: its first line.
+
+        Raises `PolicyError` if they are not valid.
+        """
+        source = visible(description)
+        head = edit.block({"version": "1.0", "description": description})
+        rest = edit.block({"permissions": permissions}) if permissions else "permissions: {}\n"
+        document = cls(f"# {visible(comment, 1000)}\n{head}{rest}", source)
+        if document.to_plain()["permissions"] != permissions:
+            raise PolicyError(f"{source}: the permissions cannot be written as a policy")
+        return document
+
+    @classmethod
     def from_text(cls, text: str, source: str) -> PolicyDocument:
         """As the constructor."""
         return cls(text, source)

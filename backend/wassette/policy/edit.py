@@ -71,6 +71,11 @@ def remove(text: str, root: Mapping, path: Items[str | int], index: int) -> str:
     return _splice(text, colon + 1, colon + 1, " []")
 
 
+def block(value: dict[str, Item]) -> str:
+    """A mapping as lines of text. Its keys are written as they are."""
+    return "".join(line + "\n" for line in _block(value, ""))
+
+
 def _descend(root: Mapping, path: Items[str | int]) -> tuple[list[Node], list[str]]:
     """The nodes along `path` as far as they are there, and the keys that are not."""
     chain: list[Node] = [root]

@@ -62,18 +62,22 @@ def decide_variable(
 ) -> Variable:
     """What a component has as the variable `key`.
 
-    A key with several rules of which one binds it to hosts is bound: less is given.
+    A key with several rules of which one binds it to hosts is bound: less is given. The first rule
+    that decides says which variable the value is from.
     """
     found = [(index, rule) for index, rule in enumerate(rules) if rule.key == key]
     if not found:
         return Variable(key, Form.REFUSED)
     injections = [(index, rule.inject) for index, rule in found if rule.inject is not None]
     index = injections[0][0] if injections else found[0][0]
+    name = rules[index].variable
     place = f"environment.allow[{index}] ({visible(key)})"
-    secret = key in variables.secrets or key in variables.unread
-    if key in variables.unread:
-        return Variable(key, Form.WITHHELD, secret=True, place=place, note=variables.unread[key])
-    value = variables.secrets.get(key, variables.environment.get(key))
+    if name != key:
+        place += f" with the value of {visible(name)}"
+    secret = name in variables.secrets or name in variables.unread
+    if name in variables.unread:
+        return Variable(key, Form.WITHHELD, secret=True, place=place, note=variables.unread[name])
+    value = variables.secrets.get(name, variables.environment.get(name))
     if value is None:
         return Variable(key, Form.UNSET, place=place)
     why = "its value contains a NUL" if "\0" in value else None
@@ -86,7 +90,9 @@ def decide_variable(
     if not injections:
         return Variable(key, Form.VALUE, value, secret, place=place)
     stand_in = placeholder(component_id, key, value)
-    bound = dict.fromkeys(BoundSecret(one, stand_in, value) for _, one in injections)
+    bound = dict.fromkeys(
+        BoundSecret(one, stand_in, value) for at, one in injections if rules[at].variable == name
+    )
     return Variable(key, Form.PLACEHOLDER, stand_in, secret, tuple(bound), place)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wassette.errors import visible
 from wassette.policy.environment import Variables, decide_environment
+from wassette.policy.openings import Opening, openings
 from wassette.policy.storage import Mount, resolve_storage
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Grants:
     """What the component sees: values, and placeholders for what is in `secrets`."""
     limits: ResolvedLimits = ResolvedLimits()
     notes: tuple[str, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    """What of the file system the worker needs: the operating system lets nothing else through."""
     secrets: tuple[BoundSecret, ...] = ()
     """For the relay alone. Never leaves this process but in a request to a bound host."""
 
@@ -86,6 +89,7 @@ def resolve(
         secrets=tuple(bound for one in variables for bound in one.bound),
         limits=_limits(policy.limits),
         notes=(*storage.notes, *(_note(one) for one in variables if one.note is not None)),
+        openings=openings(storage),
     )
 
 

@@ -36,10 +36,19 @@ class NetworkRule:
 
 @dataclass(frozen=True)
 class EnvironmentRule:
-    """`inject`: the component is not to see the variable's real value, but may send it."""
+    """`inject`: the component is not to see the variable's real value, but may send it.
+
+    `value_from`: the value is that of the variable of this name, not of `key`.
+    """
 
     key: str
     inject: Injection | None = None
+    value_from: str | None = None
+
+    @property
+    def variable(self) -> str:
+        """The name of the variable that has the value."""
+        return self.value_from or self.key
 
 
 @dataclass(frozen=True)

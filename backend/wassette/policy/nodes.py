@@ -92,13 +92,16 @@ def refused(source: str, line: int, reason: str) -> PolicyError:
     return PolicyError(f"{visible(source, 400)}:{line}: {reason}")
 
 
-def read_nodes(text: str, source: str) -> Mapping:
-    """The document's root mapping. `PolicyError` (`source:line: reason`) for anything else."""
+def read_nodes(text: str, source: str, what: str = "policy") -> Mapping:
+    """The document's root mapping. `PolicyError` (`source:line: reason`) for anything else.
+
+    `what` the text is, for the reasons.
+    """
     # Every character is at least one byte.
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise refused(source, 1, f"a policy is at most {MAX_BYTES // 1024} KiB")
+        raise refused(source, 1, f"a {what} is at most {MAX_BYTES // 1024} KiB")
     try:
-        return _Builder(text, source).build()
+        return _Builder(text, source, what).build()
     except PolicyError:
         raise
     except MarkedYAMLError as error:
@@ -123,9 +126,10 @@ def plain(node: Node) -> Value | list[object] | dict[str, object]:
 
 
 class _Builder:
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, what: str) -> None:
         self.text = text
         self.source = source
+        self.what = what
         self.root: Node | None = None
         self.stack: list[Sequence | Mapping] = []
         self.key: Scalar | None = None
@@ -134,17 +138,17 @@ class _Builder:
         documents = 0
         for count, event in enumerate(self._events()):
             if count > _MAX_EVENTS:
-                raise self._refused(event, "the policy has too many entries")
+                raise self._refused(event, f"the {self.what} has too many entries")
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self._refused(event, "a policy is one document: remove '---'")
+                    raise self._refused(event, f"a {self.what} is one document: remove '---'")
                 if event.tags or event.version not in (None, (1, 2)):
                     raise self._refused(event, "YAML directives are not supported")
             else:
                 self._take(event)
         if not isinstance(self.root, Mapping):
-            raise refused(self.source, 1, "a policy must be a mapping with 'version'")
+            raise refused(self.source, 1, f"a {self.what} must be a mapping with 'version'")
         return self.root
 
     def _events(self) -> Iterator[Event]:
@@ -171,7 +175,7 @@ class _Builder:
 
     def _open(self, event: SequenceStartEvent | MappingStartEvent) -> None:
         if len(self.stack) >= _MAX_DEPTH:
-            raise self._refused(event, f"the policy is nested over {_MAX_DEPTH} deep")
+            raise self._refused(event, f"the {self.what} is nested over {_MAX_DEPTH} deep")
         mark = event.start_mark
         line, start, column = mark.line + 1, mark.index, mark.column
         flow = bool(event.flow_style)

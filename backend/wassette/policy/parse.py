@@ -29,10 +29,10 @@ _T = TypeVar("_T")
 _INJECT = ("host", "header", "query")
 
 
-def decode_policy(data: bytes, source: str) -> str:
+def decode_policy(data: bytes, source: str, what: str = "policy") -> str:
     """A policy file's bytes as text. Raises `PolicyError` when too large or not UTF-8."""
     if len(data) > MAX_BYTES:
-        raise refused(source, 1, f"a policy is at most {MAX_BYTES // 1024} KiB")
+        raise refused(source, 1, f"a {what} is at most {MAX_BYTES // 1024} KiB")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -48,6 +48,19 @@ def parse_policy(text: str, source: str) -> Policy:
 def policy_of(root: Mapping, source: str) -> Policy:
     """As `parse_policy`, for text that has been read already."""
     return _Parser(source).policy(root)
+
+
+def storage_rule(rule: Mapping, source: str) -> StorageRule:
+    """One rule by itself, as in `storage.allow`; so are the next two."""
+    return _Parser(source)._storage_rule(rule)
+
+
+def network_rule(rule: Mapping, source: str) -> NetworkRule:
+    return _Parser(source)._network_rule(rule)
+
+
+def environment_rule(rule: Mapping, source: str) -> EnvironmentRule:
+    return _Parser(source)._environment_rule(rule)
 
 
 class _Parser:
@@ -110,9 +123,13 @@ class _Parser:
     def _environment_rule(self, rule: Mapping) -> EnvironmentRule:
         key = self._required_text(rule, "key", "an environment rule")
         self._check(rule.items["key"], rules.check_environment_key, key)
+        value_from = self._optional_text(rule, "value_from")
+        if value_from is not None:
+            self._check(rule.items["value_from"], rules.check_value_from, value_from)
         if not self._present(rule, "inject"):
-            return EnvironmentRule(key)
-        return EnvironmentRule(key, self._injection(key, self._mapping(rule, "inject")))
+            return EnvironmentRule(key, value_from=value_from)
+        injection = self._injection(key, self._mapping(rule, "inject"))
+        return EnvironmentRule(key, injection, value_from)
 
     def _injection(self, key: str, inject: Mapping) -> Injection:
         for name in inject.items:

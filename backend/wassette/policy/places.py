@@ -77,6 +77,26 @@ def find_directory(written: str) -> Place:
     return place
 
 
+@dataclass(frozen=True)
+class Found:
+    """What is at a path itself, which is not followed if it is a link."""
+
+    device: int
+    inode: int
+    directory: bool
+    file: bool
+
+
+def look(path: str) -> Found | None:
+    """What is at a path now; None if there is nothing, or it cannot be reached."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    mode = status.st_mode
+    return Found(status.st_dev, status.st_ino, stat.S_ISDIR(mode), stat.S_ISREG(mode))
+
+
 def exists(path: str) -> bool:
     """Whether there is anything, if only a link that leads nowhere."""
     return os.path.lexists(path)

@@ -15,6 +15,7 @@ from wassette.errors import PolicyError, visible
 SCHEME = "fs://"
 
 _METHOD = re.compile(r"[A-Za-z]{1,32}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 # Headers that say how a request is carried, or to whom: they are the relay's own.
@@ -137,10 +138,24 @@ def check_environment_key(key: str) -> str:
     if not key:
         raise PolicyError("an environment key cannot be empty")
     if "*" in key or "=" in key:
+        # Not what follows: it is what somebody took for the place of the value.
+        shown = visible(key.partition("=")[0])
         raise PolicyError(
-            f"environment key '{visible(key)}' contains '*' or '=': name one variable for each rule"
+            f"environment key '{shown}' contains '*' or '=': name one variable for each rule"
         )
     return key
+
+
+def check_value_from(name: str) -> str:
+    """The name of the variable of Wassette's that the value is taken from. Ours.
+
+    What is refused is not quoted: it may be the secret itself.
+    """
+    if not _VARIABLE.fullmatch(name):
+        raise PolicyError(
+            "'value_from' is the name of a variable (letters, digits and '_'), never its value"
+        )
+    return name
 
 
 def _check_authority(authority: str, shown: str) -> None:

@@ -7,6 +7,7 @@ replace the file as a whole, so readers need no lock.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from filelock import FileLock, Timeout
 
-from wassette.errors import PolicyError, StoreError, visible
+from wassette.errors import PolicyConflict, PolicyError, StoreError, visible
 from wassette.policy.document import PolicyDocument
 from wassette.policy.nodes import MAX_BYTES
 from wassette.policy.parse import decode_policy, parse_policy
@@ -118,13 +119,71 @@ class PolicyStore:
             if document.to_text() != before:
                 _replace(path, document.to_text())
 
+    # ---- policies from a manifest ----
+
+    def check_attachable(self, component_id: str, text: str) -> None:
+        """Whether `attach` would put `text` in the place of what is there.
+
+        Raises `PolicyConflict` if that is a person's work.
+        """
+        path = self.path(component_id)
+        try:
+            present, _ = _read_file(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if present != text and self._attached(component_id) != _sha256(present):
+            raise PolicyConflict(
+                f"{path}: this policy was written or changed by a person, so that of the manifest "
+                "is not put in its place. Put what it says into the manifest and remove it with "
+                f"`wassette permission reset {component_id}`, or take the permissions out of the "
+                "manifest (permissions: {}) to keep it"
+            )
+
+    def attach(self, component_id: str, text: str, source: str) -> bool:
+        """Have `text`, which came from `source`, be the policy. Returns whether it was another.
+
+        Raises `PolicyConflict` as `check_attachable` does, and `StoreError`.
+        """
+        path, meta = self.path(component_id), self._meta_path(component_id)
+        with self._locked():
+            self.check_attachable(component_id, text)
+            before = self.read(component_id)
+            changed = before.status is PolicyStatus.ABSENT or _read_file(path)[0] != text
+            if changed:
+                _replace(path, text)
+            # After the policy: if this does not happen, the next time finds the very same text.
+            if self._attached(component_id) != _sha256(text):
+                record = {"source_uri": source, "attached_at": time.time(), "sha256": _sha256(text)}
+                _replace(meta, json.dumps(record, indent=2) + "\n")
+        return changed
+
+    def is_attached(self, component_id: str) -> bool:
+        """Whether the policy is one that `attach` wrote, and nobody has changed since."""
+        try:
+            text, _ = _read_file(self.path(component_id))
+        except (OSError, PolicyError):
+            return False
+        return self._attached(component_id) == _sha256(text)
+
+    def _attached(self, component_id: str) -> str | None:
+        """The digest of the text that was attached last."""
+        try:
+            record = json.loads(_read_file(self._meta_path(component_id))[0])
+        except (OSError, PolicyError, ValueError, RecursionError):
+            return None
+        return str(record.get("sha256")) if isinstance(record, dict) else None
+
+    def _meta_path(self, component_id: str) -> Path:
+        return self.directory / f"{_checked(component_id)}.policy.meta.json"
+
     def reset(self, component_id: str) -> None:
         """Takes every permission away: deletes the policy, broken or not, its metadata, and what
         named roots are bound to."""
         path = self.path(component_id)
         with self._locked():
-            meta = path.with_name(f"{component_id}.policy.meta.json")
-            for file in (path, meta, self._roots_path(component_id)):
+            for file in (path, self._meta_path(component_id), self._roots_path(component_id)):
                 try:
                     file.unlink(missing_ok=True)
                 except OSError as error:
@@ -201,6 +260,10 @@ class PolicyStore:
             yield
         finally:
             lock.release()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _checked(component_id: str) -> str:

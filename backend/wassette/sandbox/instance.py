@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from wasmtime import ExitTrap, Store, WasiConfig, WasmtimeError
@@ -49,7 +52,7 @@ class Limits:
     memory: int
     """Bytes of one linear memory."""
     cpu: float | None = None
-    """Share of one core."""
+    """Share of one core, where the host cannot hold the process to it."""
     memories: int = 16  # the guards', the component's, and a few for composed components
     tables: int = 64
     table_elements: int = 2_000_000
@@ -83,7 +86,9 @@ class Sandbox:
             (interface, name): ty for interface, name, ty in exported_functions(component, tier)
         }
         self._functions: dict[tuple[str | None, str], _Function] = {}
-        self._resting = _data_bytes()  # between calls; what a guest takes is gone after its call
+        self._resting = 0  # bytes before the call; what a guest takes is gone after it
+        self.taken = 0
+        """Bytes of memory that the last call took, at its end."""
 
     def call(self, interface: str | None, name: str, arguments: bytes, listener: Listener) -> bytes:
         """Call a function with JSON arguments (an object); its result as JSON, `null` for none.
@@ -91,14 +96,19 @@ class Sandbox:
         Raises the `CallError` that fits, or `Stopped`. Any other exception is a bug of ours, and
         the process should not be used again.
         """
+        self.taken = 0
         function = self._function(interface, name)
         parsed = _parse(arguments)
+        self._resting = _data_bytes()
+        governor = _Governor(listener, self._limits.cpu)
         with hostfn.CallContext(listener, self._file_rules) as context:
-            store = self._store(context)
+            store = self._store(context, governor)
             try:
                 result = self._run(store, function, parsed, context)
             finally:
+                self.taken = max(0, _data_bytes() - self._resting)
                 store.close()
+                governor.settle()
         data = json.dumps(
             result, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode()
@@ -126,7 +136,7 @@ class Sandbox:
             known = self._functions[key] = _Function(index, values.FunctionCodec(function))
         return known
 
-    def _store(self, context: hostfn.CallContext) -> Store:
+    def _store(self, context: hostfn.CallContext, governor: _Governor) -> Store:
         wasi = WasiConfig()
         wasi.env = self._environment
         for host, guest, writable in self._mounts:
@@ -149,7 +159,7 @@ class Sandbox:
                 memories=self._limits.memories,
             )
             # Before instantiating: start functions can loop too.
-            context.watch(store, _Governor(context.listener, self._limits.cpu).check)
+            context.watch(store, governor.check)
         except BaseException:
             store.close()
             raise
@@ -217,12 +227,22 @@ class _Governor:
         self._used = time.thread_time()
 
     def check(self) -> str | None:
-        if self._cpu is not None:
-            used = time.thread_time() - self._used
-            behind = used / self._cpu - (time.monotonic() - self._wall)
-            if behind > 0:
-                time.sleep(min(behind, 0.1))
+        behind = self._behind()
+        if behind > 0:
+            time.sleep(min(behind, 0.1))
         return self._stop()
+
+    def settle(self) -> None:
+        """Wait until what was used is within the share: a short call has met no tick."""
+        while (behind := self._behind()) > 0 and self._stop() is None:
+            time.sleep(min(behind, 0.1))
+
+    def _behind(self) -> float:
+        """Seconds until the share allows what was used."""
+        if self._cpu is None:
+            return 0.0
+        used = time.thread_time() - self._used
+        return used / self._cpu - (time.monotonic() - self._wall)
 
 
 def _parse(arguments: bytes) -> dict[str, object]:
@@ -246,11 +266,27 @@ def _reason(message: str) -> str:
     )
 
 
+def prepare() -> None:
+    """Open what calls need of the system, before the process is confined and cannot any more."""
+    _statm()
+
+
+@cache
+def _statm() -> int | None:
+    """This process's own; opened once, since asking it then takes a microsecond."""
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
 def _data_bytes() -> int:
     """Writable memory that this process has mapped; 0 where that cannot be asked."""
+    statm = _statm()
+    if statm is None or sys.platform == "win32":
+        return 0
     try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[5]) * 4096
+        return int(os.pread(statm, 256, 0).split()[5]) * 4096
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wassette.errors import InvalidComponent, WorkerDied, visible
+from wassette.errors import InvalidComponent, NotConfined, WorkerDied, visible
 
 from . import protocol
 from .process import WorkerProcess
@@ -38,14 +38,15 @@ class Compiled:
 class Compiler:
     """Compiles components, one at a time: each takes up to 450 MB and both cores."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, walls: str = "best-effort") -> None:
         self._launcher = launcher
+        self._walls = walls
         self._turn = asyncio.Lock()
 
     async def compile(self, source: Path, output: Path, tier: Tier) -> Compiled:
         """Compile `source`, write code to `output`. Cancelling kills the work at once.
 
-        Raises `InvalidComponent` saying what is wrong with the component.
+        Raises `InvalidComponent` saying what is wrong with the component; `NotConfined`.
         """
         async with self._turn:
             worker = await WorkerProcess.start(self._launcher)
@@ -55,6 +56,7 @@ class Compiler:
                 "source": str(source),
                 "output": str(output),
                 "tier": tier,
+                "walls": self._walls,
             }
             try:
                 async with asyncio.timeout(TIMEOUT):
@@ -71,6 +73,8 @@ class Compiler:
             finally:
                 worker.kill()
                 await worker.ended()
+        if header.get("error") == NotConfined.__name__:
+            raise NotConfined(visible(str(header.get("message")), 1000))
         if header["kind"] != "compiled":
             raise InvalidComponent(visible(str(header.get("message")), 4000))
         return _read(body)

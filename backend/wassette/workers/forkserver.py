@@ -9,10 +9,12 @@ Control messages are 9 bytes: kind, process id, status.
 
     host → us   S 0 0     fork a worker; the worker's socket comes along (SCM_RIGHTS)
                 K pid 0   kill that worker
+                H pid 0   hold it: it stops where it is
+                G pid 0   have it go on
     us → host   P pid 0   the worker of the oldest unanswered S
                 X pid st  that worker ended, with this wait status
 
-Only this process reaps workers, so a process id in a K is never somebody else's by now.
+Only this process reaps workers, so a process id in one of these is never somebody else's by now.
 End of file on the socket (the host is gone) ends this process, and with it every worker
 (`worker.die_with_parent`).
 """
@@ -28,6 +30,7 @@ import struct
 import sys
 
 MESSAGE = struct.Struct("<cii")
+_SIGNALS = {b"K": signal.SIGKILL, b"H": signal.SIGSTOP, b"G": signal.SIGCONT}
 
 
 def main() -> None:
@@ -36,7 +39,7 @@ def main() -> None:
     _silence()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host to act on
 
-    from wassette.workers import preload
+    from wassette.workers import preload, worker  # noqa: F401  (loaded before it is forked)
 
     preload.preload()
     wake_in, wake_out = os.pipe()
@@ -75,8 +78,8 @@ def _serve(control: socket.socket, workers: set[int], ours: tuple[int, int]) -> 
         workers.add(child)
         os.close(fds[0])
         control.sendall(MESSAGE.pack(b"P", child, 0))
-    elif kind == b"K" and pid in workers:
-        os.kill(pid, signal.SIGKILL)
+    elif kind in _SIGNALS and pid in workers:
+        os.kill(pid, _SIGNALS[kind])
     return True
 
 

@@ -50,6 +50,7 @@ class Started:
 class Launcher(Protocol):
     async def start(self) -> Started: ...
     def kill(self, started: Started) -> None: ...
+    def pause(self, started: Started, paused: bool) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -67,6 +68,7 @@ class ForkLauncher:
 
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
+        self._lost: list[subprocess.Popen[bytes]] = []  # ended by now, or about to
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[asyncio.Future[Started], socket.socket]] = deque()
         self._running: dict[int, Started] = {}
@@ -87,18 +89,33 @@ class ForkLauncher:
                 self._server_lost()
             finally:
                 theirs.close()
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                # It was started already, and nobody else knows of it.
+                started = answer.result()
+                started.sock.close()
+                self.kill(started)
+            raise
 
     def kill(self, started: Started) -> None:
+        self._signal(b"K", started)
+
+    def pause(self, started: Started, paused: bool) -> None:
+        """Stop a worker where it is, or have it go on."""
+        self._signal(b"H" if paused else b"G", started)
+
+    def _signal(self, kind: bytes, started: Started) -> None:
         if self._control is not None and started.pid in self._running:
             with contextlib.suppress(OSError):
-                self._control.send(MESSAGE.pack(b"K", started.pid, 0))
+                self._control.send(MESSAGE.pack(kind, started.pid, 0))
 
     async def close(self) -> None:
         """End the fork server, and with it every worker, and wait for that."""
-        server = self._server
         self._server_lost()
-        if server is not None:
+        while self._lost:
+            server = self._lost.pop()
             try:
                 await asyncio.to_thread(server.wait, 5)
             except subprocess.TimeoutExpired:
@@ -106,6 +123,7 @@ class ForkLauncher:
                 await asyncio.to_thread(server.wait)
 
     def _start_server(self) -> socket.socket:
+        self._lost = [server for server in self._lost if server.poll() is None]
         ours, theirs = socket.socketpair()
         self._server = subprocess.Popen(
             command("wassette.workers.forkserver"),
@@ -131,10 +149,7 @@ class ForkLauncher:
         except OSError:
             data = b""
         if not data:
-            server = self._server
             self._server_lost()
-            if server is not None:
-                server.poll()
             return
         self._inbox += data
         while len(self._inbox) >= MESSAGE.size:
@@ -158,6 +173,8 @@ class ForkLauncher:
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
+        if self._server is not None:
+            self._lost.append(self._server)
         self._server = self._control = None
         for answer, ours in self._waiting:
             ours.close()
@@ -190,7 +207,14 @@ class SpawnLauncher:
             except OSError as error:
                 ours.close()
                 raise WorkerDied(f"a worker process could not be started: {error}") from error
+            except BaseException:
+                ours.close()
+                raise
             if sys.platform == "win32":
+                from .walls.windows import hold
+
+                with contextlib.suppress(OSError):  # it ends when its socket closes, too
+                    hold(process.pid)
                 assert process.stdin is not None
                 process.stdin.write(theirs.share(process.pid))
                 process.stdin.close()
@@ -209,6 +233,12 @@ class SpawnLauncher:
         if running is not None:
             with contextlib.suppress(ProcessLookupError):
                 running[0].kill()
+
+    def pause(self, started: Started, paused: bool) -> None:
+        running = self._running.get(started.pid)
+        if running is not None and sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                running[0].send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
     async def close(self) -> None:
         running = list(self._running.values())

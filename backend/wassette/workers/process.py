@@ -12,9 +12,12 @@ from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, v
 
 from . import asks, protocol
 from .launcher import Launcher, Started, ended_how
+from .meter import Gauge
 from .protocol import Header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .asks import Ask, Asks, Door
 
 log = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ class Outcome:
     """Bytes printed beyond that."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """What the guard refused: (kind, target), at most 100."""
+    printed: Callable[[bytes], None] | None = None
+    """Is given what is kept of the output, while the call runs."""
 
 
 Reply = tuple[Header, bytes]
@@ -72,6 +77,12 @@ class WorkerProcess(asyncio.Protocol):
         self.door: Door | None = None
         """The way out for the component's requests, if it makes any."""
         self._broken: str | None = None
+        self._ended_with: CallError | None = None
+        self._stopping = False
+        self._paused = False
+        self.gauge: Gauge
+        self.taken: int | None = None
+        """Bytes of memory that the last call took, as the worker says."""
         self.closed = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -126,6 +137,7 @@ class WorkerProcess(asyncio.Protocol):
         self._calls += 1
         self._outcome = outcome
         self._asks, self._asked, self._ending = asks, 0, False
+        self._ended_with, self._stopping, self.taken = None, False, None
         call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
         self._send(call, arguments)
         try:
@@ -140,8 +152,12 @@ class WorkerProcess(asyncio.Protocol):
             header, body = reply
         except WorkerDied:
             self._close_ways_out("the component's process died")
+            if self._ended_with is not None:
+                raise self._ended_with from None
             raise
         self._close_ways_out("the call is over")
+        taken = header.get("memory")
+        self.taken = taken if type(taken) is int else None
         if header["kind"] == "result":
             return body
         if header["kind"] == "error":
@@ -156,16 +172,43 @@ class WorkerProcess(asyncio.Protocol):
         """
         if self._reply is None or self._transport is None:
             return None
-        if not self.closed.done():
-            cancel = {"kind": "cancel", "call": self._calls, "reason": reason}
-            self._transport.write(protocol.frame(cancel))
-        # Together with that: what waits for the network natively returns, sees it, and ends.
-        self._close_ways_out(reason)
+        self._ask_to_stop(reason)
         try:
             return await self._answer(GRACE)
         except (TimeoutError, WorkerDied):
             self.kill()
             return None
+
+    def end_call(self, error: CallError) -> None:
+        """End the call that runs; it raises `error`, unless it has a result by then."""
+        if self._reply is not None and not self._stopping:
+            self._ended_with = error
+            self._ask_to_stop("limit")
+            asyncio.get_running_loop().call_later(GRACE, self._insist, self._calls)
+
+    def _insist(self, call: int) -> None:
+        if self._calls == call and self._reply is not None:
+            self.kill()
+
+    def _ask_to_stop(self, reason: str) -> None:
+        self._stopping = True
+        self.resume()  # or it could not end
+        if not self.closed.done() and self._transport is not None:
+            cancel = {"kind": "cancel", "call": self._calls, "reason": reason}
+            self._transport.write(protocol.frame(cancel))
+        # Together with that: what waits for the network natively returns, sees it, and ends.
+        self._close_ways_out(reason)
+
+    def pause(self) -> None:
+        """Stop the process where it is, until `resume`. Not while its call is to end."""
+        if not self._paused and not self._stopping:
+            self._paused = True
+            self._launcher.pause(self._started, True)
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._launcher.pause(self._started, False)
 
     def kill(self) -> None:
         """End the process now. Its socket closes a moment later."""
@@ -267,7 +310,7 @@ class WorkerProcess(asyncio.Protocol):
     def _reported(self, header: Header) -> CallError:
         kind, message = header.get("error"), str(header.get("message"))
         if kind == "stopped":
-            return CallCancelled("was cancelled")
+            return self._ended_with or CallCancelled("was cancelled")
         error = _REPORTED.get(kind) if isinstance(kind, str) else None
         return (error or errors.GuestTrap)(visible(message, MAX_MESSAGE))
 
@@ -276,6 +319,7 @@ class WorkerProcess(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self.gauge = Gauge(self.pid)
 
     def data_received(self, data: bytes) -> None:
         self._inbox += data
@@ -294,6 +338,7 @@ class WorkerProcess(asyncio.Protocol):
             self.kill()
 
     def connection_lost(self, _exc: Exception | None) -> None:
+        self.gauge.close()
         if not self.closed.done():
             self.closed.set_result(None)
         if self._reply is not None and not self._reply.done():
@@ -305,6 +350,8 @@ class WorkerProcess(asyncio.Protocol):
             case "output":
                 room = MAX_OUTPUT - len(self._outcome.output)
                 self._outcome.output += body[:room]
+                if self._outcome.printed is not None and room > 0:
+                    self._outcome.printed(body[:room])
                 self._outcome.dropped += max(0, len(body) - room)
             case "refused":
                 kinds = ("storage-read", "storage-write")

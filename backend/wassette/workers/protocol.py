@@ -4,18 +4,19 @@ A frame is a header (a JSON object with at least `kind`) and a body (bytes, neve
 
     u32 header size | u32 body size | header | body        (little-endian)
 
-    host → worker   load    {version, code, sha256, tier, mounts, memory, cpu, relay_port}
+    host → worker   load    {version, code, sha256, tier, mounts, memory, cpu, relay_port, walls}
                                                                    body: grants, JSON
                     call    {call, interface, function}            body: arguments, JSON
                     cancel  {call, reason}
                     answer  {call, ask}                            body: the answer, JSON
-                    compile {version, source, output, tier}
-    worker → host   ready   {}
+                    compile {version, source, output, tier, walls}
+    worker → host   ready   {walls}   the names of those that stand
                     output  {call, stream}                         body: what the guest printed
                     refused {call, target, what}
                     ask     {call, ask, what}                      body: the question, JSON
-                    result  {call}                                 body: the value, JSON
-                    error   {call, error, message}   error: a class in errors.py, or `stopped`
+                    result  {call, memory}                         body: the value, JSON
+                    error   {call, error, message, memory}
+                            error: a class in errors.py, or `stopped`; memory: bytes taken
                     compiled {}                                    body: what was found, JSON
 
 An ask is part of a call, which waits for its answer: there is one at a time, and they are counted
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
 VERSION = 3
 MAX_HEADER = 64 * 1024
@@ -76,9 +78,13 @@ def parse_header(data: bytes | bytearray) -> Header:
     return header
 
 
-def grants(environment: tuple[tuple[str, str], ...], file_rules: str) -> bytes:
+def grants(
+    environment: tuple[tuple[str, str], ...],
+    file_rules: str,
+    openings: Sequence[tuple[str, int, int, str]] = (),
+) -> bytes:
     """The body of a load request: what the component was granted, of any size."""
-    granted = {"environment": environment, "file_rules": file_rules}
+    granted = {"environment": environment, "file_rules": file_rules, "openings": openings}
     return json.dumps(granted, separators=(",", ":")).encode()
 
 

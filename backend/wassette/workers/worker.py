@@ -1,6 +1,8 @@
 """The worker process: loads one component, then serves calls until the host closes the socket.
 
 Runs what is not trusted, so it starts by giving up what it does not need (`settle`, `confine`).
+What it does need of the system is loaded before (`preload`): no file can be opened afterwards but
+what was granted, so neither can a module be imported.
 Everything is decided by the host; what happens here only carries it out.
 """
 
@@ -18,12 +20,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wassette.errors import CallError, WassetteError
+from wassette.errors import CallError, NotConfined, WassetteError
 from wassette.sandbox import engine, examine, instance
 from wassette.sandbox.tiers import Tier
 
-from . import asks, protocol
+from . import asks, preload, protocol, walls
 from .protocol import Channel, Header
+from .walls import Confinement
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
 TICK = 0.005
 """Seconds between epochs: how soon a busy guest notices that it should stop."""
 
-MAX_FILES = 1024
 COMPILE_MEMORY = 4 * 1024 * 1024 * 1024
 OVERHEAD = 1024 * 1024 * 1024
 """Bytes a worker may map beyond the guest's limit: runtime, thread stacks, results being copied
@@ -77,43 +82,34 @@ def die_with_parent() -> None:
             os._exit(1)
 
 
-def confine(memory: int) -> None:
-    """Take away what this process does not need: core dumps, files and memory without bound.
+def confine(to: Confinement, wanted: object) -> list[str]:
+    """Put up the operating system's walls; the names of those that stand.
 
-    `memory`: bytes that it may map for writing, guest and all. Applied before the first untrusted
-    byte is read. This is also the place of the operating system's own walls.
+    Before the first byte that is not trusted is read. Raises `NotConfined` if a wall is missing
+    and all are required.
     """
-    if sys.platform == "win32":
-        return
-    import resource
-
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, MAX_FILES)
-    if sys.platform.startswith("linux"):
-        # Private writable mappings. The address space (RLIMIT_AS) would count the 4 GB that
-        # wasmtime reserves, unmapped, for each memory.
-        _limit(resource.RLIMIT_DATA, memory)
-
-
-def _limit(what: int, value: int) -> None:
-    import resource
-
-    _, hard = resource.getrlimit(what)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(what, (value, value))
+    instance.prepare()
+    built = walls.confine(to)
+    if wanted != walls.BEST_EFFORT and (why := walls.refusal(built)) is not None:
+        raise NotConfined(why)
+    return [wall.name for wall in built if wall.stands]
 
 
 # ---- compiling ----------------------------------------------------------------------------------
 
 
 def _compile(channel: Channel, header: Header) -> None:
-    confine(COMPILE_MEMORY)
     try:
-        data = Path(header["source"]).read_bytes()
-        component, found = examine.compile_and_examine(data, Tier(header["tier"]))
-        code = engine.serialized(component)
-        Path(header["output"]).write_bytes(code)
+        # Opened while that is possible: compiling needs no file besides.
+        with (
+            open(header["source"], "rb", buffering=0) as source,
+            open(header["output"], "wb", buffering=0) as output,
+        ):
+            confine(Confinement(COMPILE_MEMORY), header.get("walls"))
+            data = source.readall()
+            component, found = examine.compile_and_examine(data, Tier(header["tier"]))
+            code = engine.serialized(component)
+            _write(output, code)
     except (WassetteError, OSError) as error:
         channel.send({"kind": "error", "error": type(error).__name__, "message": str(error)})
         return
@@ -129,6 +125,12 @@ def _compile(channel: Channel, header: Header) -> None:
     channel.send({"kind": "compiled"}, json.dumps(report).encode())
 
 
+def _write(file: FileIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
 # ---- serving calls ------------------------------------------------------------------------------
 
 
@@ -136,9 +138,17 @@ def _serve(channel: Channel, header: Header, body: bytes) -> None:
     memory = int(header["memory"])
     granted = json.loads(body)
     try:
-        # Our own file, its digest checked; loaded before confinement closes the way to it.
+        standing = confine(
+            Confinement(
+                memory + OVERHEAD,
+                code=header["code"],
+                openings=tuple(walls.Opening(*one) for one in granted["openings"]),
+                relay_port=header.get("relay_port"),
+            ),
+            header.get("walls"),
+        )
+        # What a compiling worker made of untrusted bytes, so not trusted either.
         component = engine.load(Path(header["code"]), header["sha256"], Tier(header["tier"]))
-        confine(memory + OVERHEAD)
         sandbox = instance.Sandbox(
             component,
             Tier(header["tier"]),
@@ -152,7 +162,7 @@ def _serve(channel: Channel, header: Header, body: bytes) -> None:
         return
     ticker = Ticker(channel, Tier(header["tier"]))
     ticker.start()
-    channel.send({"kind": "ready"})
+    channel.send({"kind": "ready", "walls": standing})
     while True:
         header, body = channel.receive()
         if header["kind"] == "call":
@@ -180,8 +190,8 @@ def _call(
     reason = ticker.end()
     if reason is not None:
         # What the guest made of being cut off from the network is no result.
-        return _error(call, "stopped", reason), b""
-    return reply, result
+        reply, result = _error(call, "stopped", reason), b""
+    return {**reply, "memory": sandbox.taken}, result
 
 
 def _error(call: int, error: str, message: str) -> Header:
@@ -308,6 +318,7 @@ def _main() -> None:
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.close(null)
+    preload.preload()
     main(sock)
     # Not by the interpreter's own end: the runtime's threads may still hold callbacks of ours.
     os._exit(0)

@@ -167,15 +167,27 @@ def test_serve_flags(inside: Any, served: list[config.Settings]) -> None:
     assert (served[0].builtin_tools, served[0].agent_grants) == (False, True)
 
 
-@pytest.mark.parametrize("transport", ["--http", "--streamable-http", "--sse"])
-def test_other_transports_come_later(
-    inside: Any, served: list[config.Settings], transport: str
+@pytest.mark.parametrize(
+    ("flags", "configured", "offered"),
+    [
+        ([], "", False),
+        (["--meta-tools"], "", True),
+        ([], "meta_tools = true", True),
+        (["--meta-tools"], "meta_tools = false", True),
+    ],
+)
+def test_meta_tools(
+    cli: Cli,
+    inside: Any,
+    served: list[config.Settings],
+    flags: list[str],
+    configured: str,
+    offered: bool,
 ) -> None:
-    done = inside("serve", transport)
-    assert (done.code, done.out) == (1, "")
-    assert "Error: This version serves stdio only" in done.err
-    assert inside("serve", transport, "--stdio").code == 2
-    assert not served
+    cli.config.parent.mkdir(parents=True, exist_ok=True)
+    cli.config.write_text(configured)
+    assert inside("serve", *flags).code == 0
+    assert served[0].meta_tools == offered
 
 
 def test_wrong_variables(inside: Any, served: list[config.Settings]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from support import streams
@@ -26,20 +25,18 @@ WORK = {
 @pytest.mark.parametrize("kind", WORK)
 def test_a_gigabyte(kind: str) -> None:
     work, secret = WORK[kind]
-    with streams.process(streams.serve) as server, streams.process(streams.relay) as asked:
+    with streams.Child("serve") as server, streams.Child("relay") as asked:
         port = server.recv()
         # Once before, for what is imported and made once.
         work(streams.by_relay(asked, port, secret=secret), SIZE // 64)
-        asked.send(None)
-        relay = psutil.Process(asked.recv())
-        before = peak(relay)
+        before = peak(asked.pid)
         work(streams.by_relay(asked, port, secret=secret), SIZE)
-        assert peak(relay) - before < GROWTH
+        assert peak(asked.pid) - before < GROWTH
 
 
-def peak(process: psutil.Process) -> int:
+def peak(pid: int) -> int:
     """Bytes of memory that it had at most so far (Linux)."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no peak")

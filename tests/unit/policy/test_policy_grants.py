@@ -37,6 +37,13 @@ def test_only_allowed_variables_that_are_there() -> None:
     assert grants.notes == ()
 
 
+def test_a_value_from_a_variable_of_another_name() -> None:
+    rules = (EnvironmentRule("TOKEN", value_from="PROD"), EnvironmentRule("B", value_from="GONE"))
+    policy = Policy(version="1.0", environment_allow=rules)
+    grants = _resolve_policy(policy, TOKEN="not this", PROD="this", B="nor this")
+    assert grants.environment == (("TOKEN", "this"),)
+
+
 def test_a_value_with_nul_is_left_out() -> None:
     policy = Policy(version="1.0", environment_allow=(EnvironmentRule("A"),))
     grants = _resolve_policy(policy, A="1\0B=2")

@@ -41,6 +41,7 @@ permissions:
       - {key: TOKEN, inject: {host: api.x.com}}
       - {key: SHORT, inject: {host: api.x.com}}
       - key: LOCKED
+      - {key: SHELL_HOME, value_from: HOME}
   resources:
     limits: {memory: 256Mi, cpu: 500m}
 """
@@ -135,6 +136,12 @@ OTHERS = [
     (Kind.NETWORK, "10.2.0.1:9000", False, "which is private: only a rule for that address"),
     (Kind.NETWORK, "[::ffff:10.2.0.1]:9000", False, "which is private"),
     (Kind.ENVIRONMENT, "HOME", True, "HOME is allowed by environment.allow[0] (HOME)"),
+    (
+        Kind.ENVIRONMENT,
+        "SHELL_HOME",
+        True,
+        "(SHELL_HOME) with the value of HOME: given as its value",
+    ),
     (Kind.ENVIRONMENT, "UNSET", True, "but it is not set"),
     (Kind.ENVIRONMENT, "PATH", False, "PATH: no rule"),
     (Kind.ENVIRONMENT, "HOME", True, ": given as its value, from the environment"),
