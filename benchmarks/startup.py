@@ -286,7 +286,7 @@ def changes(home: Home, rounds: int) -> None:
                 time.sleep(0.3 + number * 0.0137 % 0.05)  # at any time between two looks
                 began = time.perf_counter()
                 shutil.move(source / "more.wasm", target / "more.wasm")
-                while not any(b"list_changed" in line for line in client.lines()):
+                while not any(b"tools/list_changed" in line for line in client.lines()):
                     pass
                 times.append((time.perf_counter() - began) * 1000)
     p50, worst = statistics.median(times), max(times)
