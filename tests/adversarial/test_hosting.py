@@ -470,3 +470,23 @@ async def test_stopping_in_the_name_of_a_message(probed: Settings, home: Path) -
         time.sleep(0.2)
         assert value(client.call("add", a=1, b=1)) == 2
         assert len(hosts(home)) == 1
+
+
+async def test_a_component_that_is_granted_what_is_above_the_socket(
+    probed: Settings, home: Path, place: Rendezvous
+) -> None:
+    """It could take the socket away, or leave locks and files in its place."""
+    async with Host(probed) as host:
+        await host.grant_storage("c-probe", f"fs://{home}/runtime", ["read", "write"])
+    (home / "runtime" / "other").write_text("x")
+    with Stdio(component_dir=probed.component_dir) as client:
+        client.initialize()
+        assert value(client.call("list-dir", path=f"{home}/runtime")) == {"ok": ["other"]}
+        for file in (place.json_path, place.lock_path, f"{place.runtime.path}/host-new.sock"):
+            assert "err" in value_or_error(client.call("write-file", path=file, text="mine"))
+            assert "err" in value_or_error(client.call("read-file", path=file))
+        assert json.loads(Path(place.json_path).read_text())["pid"] == the_host(home).pid
+
+
+def value_or_error(answer: dict[str, Any]) -> Any:
+    return answer["result"]["structuredContent"]["result"]

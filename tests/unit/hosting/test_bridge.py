@@ -29,7 +29,7 @@ def test_imports_next_to_nothing() -> None:
     ours = {name for name in imported if name.startswith("wassette")}
     assert ours == {
         "wassette", "wassette._version", "wassette.hosting", "wassette.hosting.bridge",
-        "wassette.hosting.lines", "wassette.hosting.rendezvous",
+        "wassette.hosting.lines", "wassette.hosting.rendezvous", "wassette.runtime",
     }  # fmt: skip
     assert imported - ours <= {
         "__future__", "time", "errno", "_json", "_blake2", "_socket", "select", "_signal",
