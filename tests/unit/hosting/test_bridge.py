@@ -84,6 +84,7 @@ def test_every_option_of_serve_is_understood_or_left() -> None:
     transport |= {"--token-file", "--insecure-no-token"}
     provided = {"--manifest", "--continue-on-provisioning-failure"}
     left = {*transport, *provided, "--standalone", "--help", "-h"}
+    assert all(parse(["serve", option]) is None for option in left)
     for command in (serve, run_stdio):
         for parameter in command.get_params(click.Context(command)):
             assert set(parameter.opts) <= known | left, parameter.opts
