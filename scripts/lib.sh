@@ -67,6 +67,17 @@ need_node() {
   fi
 }
 
+# need_keyring: a keyring of the desktop, for the tests of secrets in it, which are skipped without.
+need_keyring() {
+  [ "$(uname)" = Linux ] || return 0
+  command -v gnome-keyring-daemon >/dev/null && command -v dbus-run-session >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_system gnome-keyring dbus-daemon
+  else
+    say "gnome-keyring or dbus-run-session is missing: a test of secrets is skipped"
+  fi
+}
+
 # need_walls: the library by which the operating system confines components, on Linux. Without it
 # they still run, less confined; `wassette doctor` says so, and tests of it are skipped.
 need_walls() {

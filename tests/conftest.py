@@ -17,6 +17,8 @@ from wassette.paths import paths
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from wassette.hosting.rendezvous import Rendezvous
+
 sys.path.insert(0, str(Path(__file__).parent / "components"))
 # Of the real home directory, since tests have others: components are built once, not in each.
 os.environ.setdefault("WASSETTE_TEST_CACHE", str(Path.home() / ".cache" / "wassette-desktop-tests"))
@@ -72,3 +74,29 @@ def fixture_component() -> Callable[[str], Path]:
     from build import build
 
     return build
+
+
+@pytest.fixture(scope="session")
+def probe_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from support.hosts import probe_home
+
+    return probe_home(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture
+def probed(settings: Settings, home: Path, probe_template: Path) -> Settings:
+    """With `c-probe`."""
+    from support.hosts import copy_probe
+
+    copy_probe(probe_template, home)
+    return settings
+
+
+@pytest.fixture
+def place(settings: Settings) -> Iterator[Rendezvous]:
+    """The way to the warm host of `settings`."""
+    from wassette.hosting.rendezvous import Rendezvous
+
+    found = Rendezvous(str(settings.component_dir))
+    yield found
+    found.close()

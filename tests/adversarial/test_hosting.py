@@ -19,10 +19,8 @@ import pytest
 from support.hosts import (
     PATIENCE,
     Stdio,
-    copy_probe,
     eventually,
     hosts,
-    probe_home,
     status,
     the_host,
     value,
@@ -31,8 +29,6 @@ from wassette.host import Host
 from wassette.hosting.rendezvous import HostUnavailable, Rendezvous, RuntimeDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wassette.config import Settings
 
 pytestmark = [
@@ -43,25 +39,6 @@ NOBODY = 65534
 as_root = pytest.mark.skipif(
     sys.platform == "win32" or os.getuid() != 0, reason="only root can be two users"
 )
-
-
-@pytest.fixture(scope="session")
-def probe_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return probe_home(tmp_path_factory.mktemp("probe"))
-
-
-@pytest.fixture
-def probed(settings: Settings, home: Path, probe_template: Path) -> Settings:
-    """With `c-probe`."""
-    copy_probe(probe_template, home)
-    return settings
-
-
-@pytest.fixture
-def place(settings: Settings) -> Iterator[Rendezvous]:
-    found = Rendezvous(str(settings.component_dir))
-    yield found
-    found.close()
 
 
 # ---- the runtime directory -----------------------------------------------------------------------
