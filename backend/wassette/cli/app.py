@@ -46,6 +46,7 @@ _LEVELS = {
         "permission": "permission:permission",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
+        "activity": "activity:activity",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",
