@@ -10,13 +10,13 @@ import stat
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wassette.activity import ActivityLog, ActivityReader, Entry, Filter, Kind, Outcome, Redactor
 from wassette.activity.log import MAX_QUEUED, Retention
 from wassette.errors import StoreError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,6 +255,7 @@ def test_processes_write_together(path: Path) -> None:
     assert len({e.what for e in find(path, limit=1000)}) == 800
 
 
+@pytest.mark.anyio
 async def test_what_another_process_records_is_followed(path: Path) -> None:
     write(path, call("before"))
     reader = ActivityReader(path)
@@ -262,7 +263,7 @@ async def test_what_another_process_records_is_followed(path: Path) -> None:
 
     async def follow() -> None:
         async for entry in reader.follow(Filter(kind=Kind.CALL)):
-            seen.append(entry.what)
+            seen.append(entry.what)  # noqa: PERF401  (it never ends)
 
     task = asyncio.create_task(follow())
     await asyncio.sleep(0.2)

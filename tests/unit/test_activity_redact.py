@@ -70,6 +70,7 @@ def test_a_secret_that_is_set_later_counts_from_then_on() -> None:
     redactor = Redactor(lambda: known)
     assert redactor.text(SECRET) == SECRET
     known.append(SECRET)
+    redactor.refresh()
     assert redactor.text(SECRET) == REDACTED
 
 

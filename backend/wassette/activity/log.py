@@ -144,6 +144,7 @@ class ActivityLog:
         if lost:
             text = f"{lost} entries could not be written"
             entries = [*entries, Entry(Kind.CHANGE, Outcome.ERROR, text, time.time())]
+        self._redactor.refresh()
         rows = [database.to_row(self._redacted(entry)) for entry in entries]
         for attempt in (1, 2):
             try:

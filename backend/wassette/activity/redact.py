@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "<redacted>"
@@ -15,6 +16,7 @@ MAX_TEXT = 2_000
 MIN_SECRET = 6
 """Shorter values are found in too much that is no secret."""
 
+_PLAIN = frozenset({int, float, bool, type(None)})
 # Wassette redacts arguments with these in their name; the rest are where tokens are, too.
 _TELLING = re.compile(
     r"pass(word|wd|phrase)|secret|token|(^|[-_. ])(api)?[-_. ]?key$|apikey|private[-_. ]?key|"
@@ -23,19 +25,31 @@ _TELLING = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
+def _tells(name: str) -> bool:
+    return _TELLING.search(name) is not None
+
+
 class Redactor:
-    """`known` gives the secret values there are now; asked for each entry: be quick."""
+    """`known` gives the secret values there are now; it is asked when `refresh` is called."""
 
     def __init__(self, known: Callable[[], Iterable[str]] = tuple) -> None:
         self._known = known
         self._values: tuple[str, ...] = ()
         self._pattern: re.Pattern[str] | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look which secrets there are now."""
+        values = tuple(sorted({v for v in self._known() if len(v) >= MIN_SECRET}, key=len)[::-1])
+        if values != self._values:
+            self._values = values
+            self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
 
     def text(self, text: str, limit: int = MAX_TEXT) -> str:
         """`text` without secrets, cut. It is cut last: half a secret would not be found."""
-        pattern = self._current()
-        if pattern is not None:
-            text = pattern.sub(REDACTED, text)
+        if self._pattern is not None:
+            text = self._pattern.sub(REDACTED, text)
         return text if len(text) <= limit else text[:limit] + "…"
 
     def value(self, value: Any, depth: int = 0) -> Any:
@@ -49,11 +63,14 @@ class Redactor:
         if isinstance(value, list | tuple):
             if depth >= MAX_DEPTH:
                 return "…"
-            kept = [self.value(one, depth + 1) for one in value[:MAX_ITEMS]]
+            kept = [
+                one if type(one) in _PLAIN else self.value(one, depth + 1)
+                for one in value[:MAX_ITEMS]
+            ]
             if len(value) > MAX_ITEMS:
                 kept.append(f"… {len(value) - MAX_ITEMS} more")
             return kept
-        if isinstance(value, int | float | bool) or value is None:
+        if type(value) in _PLAIN:
             return value
         return self.text(str(value))
 
@@ -64,14 +81,5 @@ class Redactor:
                 kept["…"] = f"{len(value) - MAX_ITEMS} more"
                 break
             name = str(key)
-            kept[self.text(name, 200)] = (
-                REDACTED if _TELLING.search(name) else self.value(one, depth + 1)
-            )
+            kept[self.text(name, 200)] = REDACTED if _tells(name) else self.value(one, depth + 1)
         return kept
-
-    def _current(self) -> re.Pattern[str] | None:
-        values = tuple(sorted({v for v in self._known() if len(v) >= MIN_SECRET}, key=len)[::-1])
-        if values != self._values:
-            self._values = values
-            self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
-        return self._pattern
