@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
         "doctor": "doctor:doctor",
+        "activity": "activity:activity",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",
