@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
+APPROVALS_VARIABLE = "WASSETTE_APPROVALS"
+APPROVAL_TIMEOUT = 300.0
+"""Seconds for which a person is waited for, if nothing else is configured."""
+_MAX_APPROVAL_TIMEOUT = 24 * 3600.0
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+
+
+class Approvals(StrEnum):
+    """What happens when an agent, or a component in a call, wants more than it is permitted."""
+
+    ASK = "ask"
+    """A person is asked."""
+    DENY = "deny"
+    """It is denied, and nobody is asked."""
+    ALLOW_AGENT = "allow-agent"
+    """As `ASK`; but an agent may load components and grant permissions by itself."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,17 @@ class Settings:
     """What components may be granted variables from. Never shown: it holds secrets."""
     builtin_tools: bool = True
     agent_grants: bool = False
-    """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    """Whether an agent may load components and grant permissions by itself, as in Wassette: the
+    same as `Approvals.ALLOW_AGENT`; either makes the other."""
+    approvals: Approvals = Approvals.ASK
+    approval_timeout: float = APPROVAL_TIMEOUT
+    """Seconds for which a person is waited for; then it is denied."""
+
+    def __post_init__(self) -> None:
+        if self.agent_grants:
+            object.__setattr__(self, "approvals", Approvals.ALLOW_AGENT)
+        elif self.approvals is Approvals.ALLOW_AGENT:
+            object.__setattr__(self, "agent_grants", True)
 
 
 def load(
@@ -41,9 +67,14 @@ def load(
     env_file: Path | None = None,
     builtin_tools: bool = True,
     agent_grants: bool = False,
+    approvals: Approvals | None = None,
+    default_approvals: Approvals = Approvals.ASK,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
+    """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts.
+
+    `default_approvals`: what counts where nobody said anything.
+    """
     environ = os.environ if environ is None else environ
     file = _config_file(environ)
     configured = _read(file)
@@ -58,7 +89,35 @@ def load(
         environment=_environment(configured, file, env, env_file, environ),
         builtin_tools=builtin_tools,
         agent_grants=agent_grants,
+        approvals=approvals or _approvals(environ, file, configured) or default_approvals,
+        approval_timeout=_approval_timeout(file, configured),
     )
+
+
+def _approvals(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Approvals | None:
+    where, value = APPROVALS_VARIABLE, environ.get(APPROVALS_VARIABLE)
+    if not value:
+        where, value = f"approvals in {file}", configured.get("approvals")
+    if value is None:
+        return None
+    if value not in set(Approvals):
+        words = ", ".join(Approvals)
+        raise ConfigError(f"{where} is one of {words}; not '{visible(str(value), 40)}'")
+    return Approvals(value)
+
+
+def _approval_timeout(file: Path, configured: Mapping[str, Any]) -> float:
+    value = configured.get("approval_timeout", APPROVAL_TIMEOUT)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value <= _MAX_APPROVAL_TIMEOUT
+    ):
+        most = int(_MAX_APPROVAL_TIMEOUT)
+        raise ConfigError(f"approval_timeout in {file} should be seconds, up to {most}")
+    return float(value)
 
 
 def _config_file(environ: Mapping[str, str]) -> Path:

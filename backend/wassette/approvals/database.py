@@ -114,6 +114,7 @@ class Watch:
         self._now = now
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._opened = 0
         self._seen: object = self
 
     def changed(self) -> bool:
@@ -126,8 +127,9 @@ class Watch:
                 files.check(self._database)
                 self._connection = connect(self._database)
                 self._identity = identity
+                self._opened += 1
             number = self._connection.execute("PRAGMA data_version").fetchone()[0]
-            version: object = (identity, number)
+            version: object = (self._opened, number)
         except FileNotFoundError:
             self.close()
             version = None
@@ -150,7 +152,6 @@ class Watch:
             raise ApprovalsUnavailable(f"approvals cannot be read: {error}") from error
 
     def close(self) -> None:
-        self._seen = self
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()

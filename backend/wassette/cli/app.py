@@ -46,6 +46,7 @@ _LEVELS = {
         "permission": "permission:permission",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
+        "approvals": "approvals:approvals",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",
