@@ -102,7 +102,7 @@ def _approvals(
         where, value = f"approvals in {file}", configured.get("approvals")
     if value is None:
         return None
-    if value not in set(Approvals):
+    if not isinstance(value, str) or value not in set(Approvals):
         words = ", ".join(Approvals)
         raise ConfigError(f"{where} is one of {words}; not '{visible(str(value), 40)}'")
     return Approvals(value)

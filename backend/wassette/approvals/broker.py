@@ -615,7 +615,6 @@ class Approvals:
         if self._closed:
             return
         self._closed = True
-        recorded = any(question.recorded for question in self._open.values())
         for question in list(self._open.values()):
             self._refuse(question, "the host is stopping")
         for task in list(self._tasks):
@@ -625,8 +624,7 @@ class Approvals:
             # A front end that does not end when it is told to is left behind.
             await asyncio.wait(list(self._tasks), timeout=5)
         try:
-            if recorded:
-                await self._in_thread(self.store.leave)
+            await self._in_thread(self.store.leave)
         except ApprovalsUnavailable as error:
             log.error("%s", error)
         self._watch.close()

@@ -115,6 +115,7 @@ class Watch:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._opened = 0
+        self._made = False
         self._seen: object = self
 
     def changed(self) -> bool:
@@ -128,22 +129,33 @@ class Watch:
                 self._connection = connect(self._database)
                 self._identity = identity
                 self._opened += 1
+                self._made = False
+            if not self._is_made():
+                return self._differs(None)
             number = self._connection.execute("PRAGMA data_version").fetchone()[0]
-            version: object = (self._opened, number)
         except FileNotFoundError:
             self.close()
-            version = None
+            return self._differs(None)
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise ApprovalsUnavailable(f"approvals cannot be read: {error}") from error
-        if version == self._seen:
-            return False
-        self._seen = version
-        return True
+        return self._differs((self._opened, number))
+
+    def _is_made(self) -> bool:
+        """Whether the tables are there: another process may just be making them."""
+        assert self._connection is not None
+        if not self._made:
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            self._made = version == SCHEMA
+        return self._made
+
+    def _differs(self, version: object) -> bool:
+        before, self._seen = self._seen, version
+        return before != version
 
     def standing(self) -> list[Standing]:
         """As the store's, but never waits for a writer. Raises `ApprovalsUnavailable`."""
-        if self._connection is None:
+        if self._connection is None or not self._made:
             return []
         try:
             return read_standing(self._connection, self._now())

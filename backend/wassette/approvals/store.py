@@ -165,7 +165,10 @@ class Store:
         )
 
     def leave(self) -> None:
-        """This host ends: what it waits for can be decided for the next such access."""
+        """This host ends: what it waits for can be decided for the next such access, and its
+        sessions are over. Nothing happens if it never asked."""
+        if self._alive is None:
+            return
         self._change(partial(self._orphan, owner=self.owner))
 
     # -- deciding ------------------------------------------------------------------------------

@@ -224,6 +224,8 @@ def _chosen(request: ApprovalRequest, text: str | None) -> Rule | None:
 
 def _confirm(request: ApprovalRequest, decision: Decision) -> None:
 
+    from wassette.approvals.choices import describe
+
     from .prompt import forget_typed
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

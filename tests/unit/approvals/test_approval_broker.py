@@ -114,7 +114,7 @@ async def test_denied(approvals: Approvals) -> None:
 async def test_nobody_decides_in_time(approvals: Approvals) -> None:
     decision = await approvals.ask(asked(timeout=0.1))
     assert (decision.allow, decision.by, decision.reason) == (False, None, "nobody decided in time")
-    (entry,) = [one for one in approvals.store.entries(ended=True)]
+    (entry,) = approvals.store.entries(ended=True)
     await until(lambda: approvals.store.get(entry.request.id).state is State.EXPIRED)
     assert approvals.pending() == []
     with pytest.raises(ApprovalOver):
@@ -430,7 +430,6 @@ async def test_limits(tmp_path: Path, limits: Limits, reason: str) -> None:
 async def test_too_many_behind_one_question(tmp_path: Path) -> None:
     approvals = Approvals(Store(tmp_path / "approvals"), limits=Limits(behind=3))
     waiting = [ask(approvals, call=str(n)) for n in range(6)]
-    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     await until(lambda: sum(one.done() for one in waiting) == 2)
     assert all("too many" in one.result().reason for one in waiting if one.done())
     await approvals.close()
