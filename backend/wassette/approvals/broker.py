@@ -303,12 +303,16 @@ class Approvals:
             del self._open[question.key]
 
     def _refuse(self, question: _Question, reason: str) -> None:
-        """Everyone behind it is denied."""
+        """Everyone behind it is denied, by nobody."""
+        self._finish(question, lambda one: refused(one.request, reason))
+
+    def _finish(self, question: _Question, answer: Callable[[_Waiter], Decision]) -> None:
+        """Everyone behind it has an answer."""
         self._by_id.pop(question.request.id, None)
         self._stop_prompts(question)
         self._drop(question)
         for waiter in question.waiters:
-            waiter.tell(refused(waiter.request, reason))
+            waiter.tell(answer(waiter))
 
     async def _end_record(self, request: ApprovalRequest, state: State, reason: str) -> None:
         try:
@@ -387,7 +391,7 @@ class Approvals:
             reason = entry.reason or entry.state.value
             self._refuse(question, reason)
         elif not decision.allow:
-            self._refuse(question, decision.reason)
+            self._finish(question, lambda _: decision)
             if decision.by is not None:
                 self._count_no(request)
         elif self._changed_from(request):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -121,11 +120,9 @@ class Watch:
     def changed(self) -> bool:
         """Since it was last asked; True the first time. Raises `ApprovalsUnavailable`."""
         try:
-            status = os.stat(self._database)  # noqa: PTH116
-            identity = (status.st_dev, status.st_ino)
+            identity = files.check(self._database)
             if self._connection is None or identity != self._identity:
                 self.close()
-                files.check(self._database)
                 self._connection = connect(self._database)
                 self._identity = identity
                 self._opened += 1
@@ -136,8 +133,12 @@ class Watch:
         except FileNotFoundError:
             self.close()
             return self._differs(None)
+        except ApprovalsUnavailable:
+            self._seen = self  # if it is put right, everything is read again
+            raise
         except (sqlite3.Error, OSError) as error:
             self.close()
+            self._seen = self
             raise ApprovalsUnavailable(f"approvals cannot be read: {error}") from error
         return self._differs((self._opened, number))
 

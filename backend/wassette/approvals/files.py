@@ -50,7 +50,8 @@ def prepare(directory: Path) -> Path:
 
 def check(database: Path) -> tuple[int, int]:
     """What identifies the file. Raises `ApprovalsUnavailable` unless it is an ordinary file of
-    ours, and its journals too; `OSError` if it is not there."""
+    ours in a directory of ours, and its journals too; `OSError` if it is not there."""
+    _check_directory(database.parent)
     status = database.lstat()
     _check_file(database, status)
     for suffix in ("-wal", "-shm"):
