@@ -30,7 +30,7 @@ BIG_JS = "js-inventory"
 
 
 def main() -> None:
-    from benchmarks import files
+    from benchmarks import egress, files, outgoing
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
@@ -40,6 +40,8 @@ def main() -> None:
             os.environ[f"XDG_{name}_HOME"] = str(Path(folder) / name.lower())
         asyncio.run(measure(Path(folder), 100 if quick else 600))
     files.measure(3 if quick else 12)
+    outgoing.measure(3 if quick else 10)
+    egress.measure(3 if quick else 10)
 
 
 async def measure(folder: Path, rounds: int) -> None:

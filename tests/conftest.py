@@ -42,8 +42,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HOME", str(folder))
     for variable, name in XDG.items():
         monkeypatch.setenv(variable, str(folder / name))
-    for variable in ("WASSETTE_COMPONENT_DIR", "WASSETTE_PLUGIN_DIR", "WASSETTE_CONFIG_FILE"):
-        monkeypatch.delenv(variable, raising=False)
+    for name in ("COMPONENT_DIR", "PLUGIN_DIR", "CONFIG_FILE", "SECRETS", "SECRETS_DIR"):
+        monkeypatch.delenv(f"WASSETTE_{name}", raising=False)
+    # Never the real keyring of whoever runs the tests.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     paths.cache_clear()
     yield folder
     paths.cache_clear()

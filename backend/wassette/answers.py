@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .components.record import ComponentRecord
+    from .egress import Exchange
     from .errors import CallError
     from .policy import PolicyStatus
     from .toolset import Tool
@@ -30,6 +31,34 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Something that a component wanted and did not get. `str()` is the text for people."""
+
+    kind: str
+    """`network`, `storage-read` or `storage-write`."""
+    target: str
+    reason: str = ""
+    command: tuple[str, ...] | None = None
+    """What grants it; None if granting would not help."""
+
+    @classmethod
+    def of_file(cls, component_id: str, kind: str, target: str) -> Refusal:
+        """What the guard of files reports."""
+        access = kind.partition("-")[2]
+        command = ("wassette", "permission", "grant", "storage", component_id, f"fs://{target}")
+        return cls(kind, target, command=(*command, "--access", access))
+
+    def __str__(self) -> str:
+        access = self.kind.removeprefix("storage-")
+        text = f"The sandbox refused {access} access to {self.target}"
+        text += f": {self.reason}." if self.reason else "."
+        if self.command is not None:
+            command = shlex.join(self.command)
+            text += f" Only a person can grant it, for example with: {command}"
+        return text
+
+
+@dataclass(frozen=True)
 class CallResult:
     """What came of a tool call. Exactly one of `value` and `error` is set."""
 
@@ -41,27 +70,16 @@ class CallResult:
     """Whether the tool failed: an error, or a WIT `err`."""
     output: str = ""
     """What the component printed."""
-    refused: tuple[tuple[str, str], ...] = ()
-    """What the guard refused during the call: (kind, target)."""
+    refused: tuple[Refusal, ...] = ()
+    """What the component wanted during the call and did not get."""
+    exchanges: tuple[Exchange, ...] = ()
+    """The requests that it made, or wanted to make, in the order in which they ended; at most
+    `outgoing.MAX_EXCHANGES`."""
 
     @property
     def refusals(self) -> list[str]:
         """For each thing that was refused: what it was, and who can change that."""
-        return [self._refusal(kind, target) for kind, target in dict.fromkeys(self.refused)]
-
-    def _refusal(self, kind: str, target: str) -> str:
-        what, _, access = kind.partition("-")
-        if what != "storage":
-            return (
-                f"The sandbox refused {kind} access to {target}. "
-                "No component has network access in this version."
-            )
-        command = ["wassette", "permission", "grant", "storage", self.tool.component_id]
-        command += [f"fs://{target}", "--access", access]
-        return (
-            f"The sandbox refused {access} access to {target}. "
-            f"Only a person can grant it, for example with: {shlex.join(command)}"
-        )
+        return [str(refusal) for refusal in dict.fromkeys(self.refused)]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
 
@@ -25,6 +26,7 @@ APPROVAL_TIMEOUT = 300.0
 _MAX_APPROVAL_TIMEOUT = 24 * 3600.0
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
+SECRETS = ("auto", "keyring", "file")
 
 
 class Approvals(StrEnum):
@@ -52,6 +54,12 @@ class Settings:
     approvals: Approvals = Approvals.ASK
     approval_timeout: float = APPROVAL_TIMEOUT
     """Seconds for which a person is waited for; then it is denied."""
+    secrets: str = "auto"
+    """Where secrets are kept: one of `SECRETS`."""
+    secrets_dir: Path | None = None
+    """Where files with secrets are; None is beside config.toml."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    """How components' requests leave, where they may."""
 
     def __post_init__(self) -> None:
         if self.agent_grants:
@@ -91,6 +99,9 @@ def load(
         agent_grants=agent_grants,
         approvals=approvals or _approvals(environ, file, configured) or default_approvals,
         approval_timeout=_approval_timeout(file, configured),
+        secrets=_secrets(environ, file, configured),
+        secrets_dir=_secrets_dir(environ, file, configured),
+        egress=read_options(configured, environ, file),
     )
 
 
@@ -170,6 +181,29 @@ def _from_file(file: Path, configured: Mapping[str, Any]) -> Path | None:
         if key in configured
     }
     return _one_of({k: v for k, v in found.items() if v}, str(file))
+
+
+# ---- secrets ------------------------------------------------------------------------------------
+
+
+def _secrets(environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]) -> str:
+    where, chosen = f"secrets in {file}", configured.get("secrets", "auto")
+    if environ.get("WASSETTE_SECRETS"):
+        where, chosen = "WASSETTE_SECRETS", environ["WASSETTE_SECRETS"]
+    if chosen not in SECRETS:
+        # Not quoted: it could be meant to be a secret.
+        raise ConfigError(f"{where} should be one of {', '.join(SECRETS)}")
+    return str(chosen)
+
+
+def _secrets_dir(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Path | None:
+    name = "WASSETTE_SECRETS_DIR"
+    path = _checked_path(name, environ.get(name) or None) or _checked_path(
+        f"secrets_dir in {file}", configured.get("secrets_dir")
+    )
+    return Path(os.path.abspath(path.expanduser())) if path else None  # noqa: PTH100
 
 
 # ---- variables for components ------------------------------------------------------------------

@@ -19,6 +19,8 @@
     │   └── DecisionRefused    the decision does not fit what was asked and shown
     ├── StoreError             the component directory cannot be read or written
     │   └── ApprovalsUnavailable  the record of approvals cannot be used; everything is denied
+    ├── SecretError            a secret cannot be read or kept; never quotes one
+    ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
         ├── FunctionUnavailable  the signature uses a type that cannot cross (a resource, …)
@@ -125,6 +127,26 @@ class StoreError(WassetteError):
 
 class ApprovalsUnavailable(StoreError):
     """The record of approvals is broken, foreign, or cannot be written."""
+
+
+class SecretError(WassetteError):
+    """A secret cannot be read or kept. No value is ever in the message."""
+
+
+class RequestRefused(WassetteError):
+    """A component's HTTP request did not get out.
+
+    `code` is a case of wasi:http's `error-code`, which the component gets; `grantable` says whether
+    a grant would have made the difference: one for `address`, if that is why.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, grantable: bool = False, address: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.grantable = grantable
+        self.address = address
 
 
 class CallError(WassetteError):

@@ -13,9 +13,10 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from .answers import CallResult, ComponentState, Loaded, PolicyView
+from .answers import CallResult, ComponentState, Loaded, PolicyView, Refusal
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -28,9 +29,11 @@ from .errors import (
     InvalidComponent,
     NeedsPerson,
     PolicyError,
+    SecretError,
     ToolNotFound,
     WassetteError,
 )
+from .outgoing import Requests, WayOut
 from .paths import paths
 from .policy import (
     Access,
@@ -49,6 +52,8 @@ from .policy import (
 )
 from .policy.verdict import Kind, Situation, explain
 from .sandbox.tiers import Tier
+from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
+from .secrets.reader import in_thread
 from .toolset import Toolset
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
@@ -56,11 +61,14 @@ from .workers.pool import CodeUnusable, Pool, WorkerSpec
 from .workers.process import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from pathlib import Path
 
     from .answers import Progress
     from .config import Settings
+    from .egress import Door, Exchange, Route, Rules, Want
+    from .policy import Injection
+    from .secrets import Kept
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -72,6 +80,7 @@ paths lead takes a millisecond. A granted directory that is made meanwhile waits
 WATCH_INTERVAL = 0.25
 """Seconds between looks for changes that another process made."""
 
+_NO_SECRETS = ComponentSecrets()
 _UNEXAMINED = "has not been examined yet"
 _RACY_NS = 100_000_000  # a directory changed this recently may change again unnoticed
 
@@ -82,12 +91,16 @@ class _Resolved:
 
     state: PolicyState
     bound: Mapping[str, Path]
+    secrets: ComponentSecrets
     until: float
     grants: Grants
 
-    def fits(self, state: PolicyState, bound: Mapping[str, Path]) -> bool:
+    def fits(
+        self, state: PolicyState, bound: Mapping[str, Path], secrets: ComponentSecrets
+    ) -> bool:
         # The store gives the very same state for as long as the file is the same.
-        return self.state is state and self.bound == bound and time.monotonic() < self.until
+        same = self.state is state and self.bound == bound and self.secrets == secrets
+        return same and time.monotonic() < self.until
 
 
 @dataclass
@@ -104,12 +117,17 @@ class Host:
         self.store = ComponentStore(settings.component_dir)
         self.policies = PolicyStore(settings.component_dir)
         launcher = default_launcher()
-        self._pool = Pool(launcher=launcher)
+        self._way_out = WayOut(settings)
+        self._pool = Pool(launcher=launcher, doors=self._way_out.door)
         self._code = CodeCache(self.store, Compiler(launcher))
         self._tools = _Tools()
         self._resolved: dict[str, _Resolved] = {}
         self._changed: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._secrets = SecretStore(
+            settings.secrets_dir or paths().secrets, Place(settings.secrets)
+        )
+        self._secret_reader = SecretReader(self._secrets)
         self._roots = (
             paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
         )
@@ -126,6 +144,7 @@ class Host:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
+        await self._way_out.close()
 
     # -- components ----------------------------------------------------------------------------
 
@@ -270,19 +289,23 @@ class Host:
             raise (ToolNotFound(name, broken) if broken else unknown) from None
         record = await self.component(tool.component_id)
         outcome = Outcome()
+        requests = Requests(record.id, partial(self._route, record.id))
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        grants = self.grants(record.id)
+        grants = await self.current_grants(record.id)
         value: Any = None
         error: CallError | None = None
         try:
             function = tool.function
             value = json.loads(
-                await self._run(record, grants, function.interface, function.name, data, outcome)
+                await self._run(
+                    record, grants, function.interface, function.name, data, outcome, requests
+                )
             )
         except InvalidArguments as wrong:
             error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
         except CallError as failed:
             error = type(failed)(f"{name} ({record.id}) {failed}")
+        await requests.settled()
         return CallResult(
             tool=tool,
             value=value,
@@ -290,7 +313,11 @@ class Host:
             is_error=error is not None
             or (tool.returns_result and isinstance(value, dict) and "err" in value),
             output=_decode_output(outcome),
-            refused=tuple(outcome.refused),
+            refused=(
+                *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
+                *requests.refused,
+            ),
+            exchanges=tuple(requests.exchanges),
         )
 
     async def _run(
@@ -301,6 +328,7 @@ class Host:
         function: str,
         arguments: bytes,
         outcome: Outcome,
+        requests: Requests,
     ) -> bytes:
         for attempt in (1, 2):
             code = await self._code.get(record)
@@ -308,12 +336,13 @@ class Host:
                 self._improve(record)
             try:
                 return await self._pool.call(
-                    self._spec(code, grants),
+                    self._spec(record, code, grants),
                     interface,
                     function,
                     arguments,
                     grants.limits.timeout,
                     outcome,
+                    requests.answer,
                 )
             except CodeUnusable as error:
                 if attempt == 2:
@@ -322,8 +351,26 @@ class Host:
                 code.path.unlink(missing_ok=True)
         raise AssertionError("unreachable")
 
+    async def _route(
+        self, component_id: str, want: Want, door: Door, record: Callable[[Exchange], None]
+    ) -> Route:
+        """Where a request goes, by the policy as it is now: what was revoked a moment ago counts.
+
+        Raises `RequestRefused`. Nothing was sent yet, and the component waits: what no rule covers
+        is refused here, and whoever asks a person instead does it here, too.
+        """
+        return await door.route(want, await self._rules(component_id), record)
+
+    async def _rules(self, component_id: str) -> Rules:
+        """What decides about requests. A broken policy allows nothing."""
+        from .egress import Rules
+
+        secrets = (await self.current_grants(component_id)).secrets
+        # Read last: reading secrets may have taken as long as a person does.
+        return Rules(self.policies.read(component_id).policy, secrets)
+
     @staticmethod
-    def _spec(code: Code, grants: Grants) -> WorkerSpec:
+    def _spec(record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
             code=str(code.path),
             sha256=code.sha256,
@@ -333,6 +380,7 @@ class Host:
             environment=grants.environment,
             memory=grants.limits.memory,
             cpu=grants.limits.cpu,
+            network=record.network,
         )
 
     def _improve(self, record: ComponentRecord) -> None:
@@ -357,20 +405,57 @@ class Host:
         async def warm() -> None:
             with contextlib.suppress(WassetteError):
                 record = await self.component(component_id)
-                self._pool.warm(self._spec(await self._code.get(record), self.grants(component_id)))
+                code = await self._code.get(record)
+                grants = await self.current_grants(component_id)
+                self._pool.warm(self._spec(record, code, grants))
 
         self._background(warm(), f"warm {component_id}")
 
+    def serves_on(self, port: int) -> None:
+        """Wassette itself listens on this port of this machine: no component gets there."""
+        self._way_out.shut(port)
+
     # -- permissions ---------------------------------------------------------------------------
 
+    async def read_secrets(self, component_id: str) -> None:
+        """Have the secrets at hand that the component's policy is about, for `grants`, `policy` and
+        `explain`. A person may have to unlock the keyring. Raises `ComponentNotFound`."""
+        self._check_known(component_id)
+        await self._read_secrets(component_id, self.policies.read(component_id).policy)
+
+    async def _read_secrets(self, component_id: str, policy: Policy | None) -> ComponentSecrets:
+        secrets = self._secrets_for(component_id, policy)
+        if secrets.error is not None:
+            log.warning("component %s runs without variables: %s", component_id, secrets.error)
+        elif not secrets.unread.keys().isdisjoint(_variables(policy)):
+            with contextlib.suppress(SecretError):  # changed meanwhile; the next call tells
+                secrets = await self._secret_reader.read(component_id)
+        return secrets
+
+    async def current_grants(self, component_id: str) -> Grants:
+        """What a component may use now, with its secrets, as `read_secrets` gets them."""
+        while True:
+            policy = self.policies.read(component_id).policy
+            secrets = await self._read_secrets(component_id, policy)
+            # Reading takes as long as a person does. Meanwhile the policy may be another one.
+            state = self.policies.read(component_id)
+            if _variables(state.policy) <= _variables(policy):
+                return self._grants(component_id, state, secrets)
+
     def grants(self, component_id: str) -> Grants:
-        """What a component may use now. A broken policy gives nothing."""
+        """What a component may use now, without secrets that have not been read yet.
+
+        A broken policy gives nothing.
+        """
         state = self.policies.read(component_id)
+        return self._grants(component_id, state, self._secrets_for(component_id, state.policy))
+
+    def _grants(self, component_id: str, state: PolicyState, secrets: ComponentSecrets) -> Grants:
         if state.error is not None:
             log.warning("component %s runs without permissions: %s", component_id, state.error)
         bound, notes = self._bound(component_id)
         known = self._resolved.get(component_id)
-        if known is not None and known.fits(state, bound):
+        if known is not None and known.fits(state, bound, secrets):
             return known.grants
         grants = resolve(
             state.policy,
@@ -378,13 +463,28 @@ class Host:
             private_root=self._roots / component_id,
             protected=self._protected(),
             bound=bound,
+            secrets=secrets.values,
+            unread=secrets.unread,
+            component_id=component_id,
         )
         if notes:
             grants = replace(grants, notes=(*grants.notes, *notes))
         self._resolved[component_id] = _Resolved(
-            state, bound, time.monotonic() + GRANTS_KEPT, grants
+            state, bound, secrets, time.monotonic() + GRANTS_KEPT, grants
         )
         return grants
+
+    def _secrets_for(self, component_id: str, policy: Policy | None) -> ComponentSecrets:
+        """Those that can be had at once. If it cannot even be known which there are, none of the
+        variables that the policy allows: any of them could be meant to be a secret."""
+        if not _variables(policy):
+            return _NO_SECRETS
+        try:
+            return self._secrets.peek(component_id) or self._secrets.unread(component_id)
+        except SecretError as error:
+            return ComponentSecrets(
+                unread=dict.fromkeys(_variables(policy), str(error)), error=str(error)
+            )
 
     def explain(
         self,
@@ -408,7 +508,8 @@ class Host:
         storage = Storage()
         if kind is Kind.STORAGE and state.policy is not None:
             storage = self._storage(component_id, state.policy)
-        situation = Situation(storage, self.settings.environment)
+        secrets = self._secrets_for(component_id, state.policy)
+        situation = Situation(storage, self.settings.environment, secrets.values, secrets.unread)
         return explain(state.policy, kind, target, situation, access=access, method=method)
 
     def _storage(self, component_id: str, policy: Policy) -> Storage:
@@ -484,6 +585,10 @@ class Host:
     async def grant_environment(self, component_id: str, key: str) -> None:
         await self._edit(component_id, lambda document: document.grant_environment(key))
 
+    async def bind_environment(self, component_id: str, injection: Injection) -> None:
+        """Let a component send a variable's value to some hosts without seeing it."""
+        await self._edit(component_id, lambda document: document.bind_environment(injection))
+
     async def revoke_environment(self, component_id: str, key: str) -> bool:
         return await self._edit(component_id, lambda document: document.revoke_environment(key))
 
@@ -495,6 +600,30 @@ class Host:
         """Take every permission back."""
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+
+    # -- secrets: only for people --------------------------------------------------------------
+
+    async def secrets(self, component_id: str) -> ComponentSecrets:
+        """A component's secrets, whether it is loaded or not. Raises `SecretError`."""
+        return await in_thread(lambda: self._secrets.read(component_id))
+
+    def has_secret(self, component_id: str, key: str) -> bool:
+        """Whether the component has a secret of this name; also if that cannot be known."""
+        try:
+            known = self._secrets.peek(component_id) or self._secrets.unread(component_id)
+        except SecretError:
+            return True
+        return key in known.places
+
+    async def set_secrets(self, component_id: str, values: Mapping[str, str]) -> Kept:
+        """Keep secrets for a component, which need not be loaded yet. Raises `SecretError`."""
+        return await in_thread(lambda: self._secrets.set(component_id, values))
+
+    async def delete_secrets(self, component_id: str, keys: Collection[str]) -> list[str]:
+        """Delete secrets; which of them there were. Raises `SecretError`."""
+        return await in_thread(lambda: self._secrets.delete(component_id, keys))
+
+    # -- what only people may do ---------------------------------------------------------------
 
     def require_person(self, what: str, command: str) -> None:
         """Raise `NeedsPerson` unless agents were allowed to do such things."""
@@ -515,7 +644,7 @@ class Host:
             raise ComponentNotFound(component_id)
 
     def _protected(self) -> tuple[Path, ...]:
-        return (*paths().all, self.settings.component_dir)
+        return (*paths().all, self.settings.component_dir, self._secrets.directory)
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -598,6 +727,11 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
         task.exception()
         raise asyncio.CancelledError
     return task.result()
+
+
+def _variables(policy: Policy | None) -> set[str]:
+    """The variables that a policy is about."""
+    return {rule.key for rule in policy.environment_allow} if policy is not None else set()
 
 
 def _access(words: list[str]) -> frozenset[Access]:

@@ -27,7 +27,7 @@ class Paths:
     data: Path
     """Components and the private directories that named roots stand for."""
     config: Path
-    """config.toml."""
+    """config.toml, and secrets that are kept in files."""
     cache: Path
     """Compiled code; safe to delete."""
     state: Path
@@ -41,6 +41,11 @@ class Paths:
     @property
     def code(self) -> Path:
         return self.cache / "code"
+
+    @property
+    def secrets(self) -> Path:
+        """The directory of secrets when none is configured."""
+        return self.config / "secrets"
 
     @property
     def roots(self) -> Path:

@@ -53,17 +53,17 @@ void *cabi_realloc(void *old, u32 old_size, u32 align, u32 size) {
 }
 #else
 extern u8 __heap_base;
+static u32 heap_next; // set it back to an earlier value to free what was allocated since
 
 void *allocate(u32 size, u32 align) {
-  static u32 next;
-  if (!next) next = (u32)&__heap_base;
-  u64 start = ((u64)next + align - 1) / align * align, end = start + size;
+  if (!heap_next) heap_next = (u32)&__heap_base;
+  u64 start = ((u64)heap_next + align - 1) / align * align, end = start + size;
   u64 memory = (u64)__builtin_wasm_memory_size(0) << 16;
   if (end > memory) {
     u64 pages = (end - memory + 0xFFFF) >> 16;
     if (__builtin_wasm_memory_grow(0, (u32)pages) == (__SIZE_TYPE__)-1) __builtin_trap();
   }
-  next = (u32)end;
+  heap_next = (u32)end;
   return (void *)(u32)start;
 }
 

@@ -62,6 +62,7 @@ FIXTURES: Mapping[str, Recipe] = {
     "js-fetch": Recipe("js", ("--disable", "fetch-event")),
     "js-files": Recipe("js", _JS_OFFLINE),
     "js-inventory": Recipe("js", (*_JS_OFFLINE, "--docs")),
+    "py-fetch": Recipe("python", ("--wasi",)),
     "py-files": Recipe("python"),
     "py-notes": Recipe("python"),
     "resources": _C,
@@ -128,10 +129,18 @@ def _make_js(name: str, options: tuple[str, ...], output: Path) -> None:
     _run(_node(), BUILD_JS, *options, HERE / name, name, output)
 
 
-def _make_python(name: str, _options: tuple[str, ...], output: Path) -> None:
+def _make_python(name: str, options: tuple[str, ...], output: Path) -> None:
+    """`--wasi`: the WIT may import any interface of WASI."""
     folder = HERE / name
     script = "import componentize_py; componentize_py.script()"
-    world = ("--wit-path", folder / "component.wit", "--world", name)
+    wit = folder / "component.wit"
+    if "--wasi" in options:
+        imported = json.dumps(COMPONENTIZE.as_uri())
+        printing = f"process.stdout.write(await (await import({imported})).wasiPackages())"
+        packages = _run(_node(), "--input-type=module", "--eval", printing)
+        wit = output.with_suffix(".wit")
+        wit.write_text((folder / "component.wit").read_text() + packages)
+    world = ("--wit-path", wit, "--world", name)
     component = ("componentize", "component", "--python-path", folder, "--output", output)
     _run(sys.executable, "-c", script, *world, *component)
 
@@ -145,7 +154,7 @@ _KINDS: Mapping[str, _Kind] = {
     "c": _Kind(_make_c, _C_FILES, _C_TOOLS),
     "c-with-libc": _Kind(_make_c_with_libc, _C_FILES, _C_TOOLS),
     "js": _Kind(_make_js, (BUILD_JS, *_WIT_SCRIPTS), _JS_TOOLS),
-    "python": _Kind(_make_python, (), ("componentize-py",)),
+    "python": _Kind(_make_python, _WIT_SCRIPTS, ("componentize-py", "@bytecodealliance/jco")),
 }
 
 
@@ -179,11 +188,12 @@ def _node() -> Path:
     return node
 
 
-def _run(*command: str | Path) -> None:
+def _run(*command: str | Path) -> str:
     arguments = [str(argument) for argument in command]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"{' '.join(arguments)}\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def main(names: list[str]) -> None:

@@ -131,8 +131,10 @@ async def test_read_is_not_write(home: Path, tmp_path: Path, fixture_component: 
     assert (shared / "note.txt").read_text() == "x"
 
 
-async def test_a_fetch_is_refused(home: Path, tmp_path: Path, fixture_component: Component) -> None:
-    """Nothing leaves: the guest sees `HTTP-request-denied`, and the answer says who can help."""
+async def test_a_fetch_needs_a_grant(
+    home: Path, tmp_path: Path, fixture_component: Component
+) -> None:
+    """The guest sees `HTTP-request-denied`, and the answer says who can help; then it gets out."""
     store = tmp_path / "store"
     options = ("--component-dir", str(store))
     for name in ("c-http", "js-fetch"):
@@ -144,7 +146,11 @@ async def test_a_fetch_is_refused(home: Path, tmp_path: Path, fixture_component:
         assert refused.structured_content == {"result": {"err": "HTTP-request-denied"}}
         hint = refused.content[1].text  # type: ignore[union-attr]
         assert "refused network access to http://127.0.0.1:1" in hint
+        assert hint.endswith("wassette permission grant network c-http 127.0.0.1:1")
         assert "secret" not in hint
         fetched = await client.call_tool("fetch-text", {"url": "https://example.com/"})
         assert fetched.is_error
         assert "https://example.com" in fetched.content[1].text  # type: ignore[union-attr]
+        wassette("permission", "grant", "network", "c-http", "127.0.0.1:1", *options)
+        tried = await client.call_tool("get", request)
+        assert tried.structured_content == {"result": {"err": "connection-refused"}}

@@ -20,7 +20,7 @@ from wassette.sandbox import hostfn, wit
 from wassette.sandbox.values import FunctionCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 MEMORY = """
   (core module $memory-module
@@ -133,6 +133,9 @@ class Told:
             self._output(data)
 
     def refused(self, kind: str, target: str) -> None:
+        raise AssertionError
+
+    def route(self, request: hostfn.RequestLine) -> Mapping[str, object]:
         raise AssertionError
 
     def stop(self) -> str | None:

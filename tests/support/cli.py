@@ -134,6 +134,7 @@ class Cli:
                 f"XDG_{name.upper()}_HOME": str(self.home / name)
                 for name in ("data", "config", "cache", "state")
             },
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
             **self.env,
             **(env or {}),
         }

@@ -17,9 +17,11 @@ from wassette.sandbox.tiers import Tier, fingerprint
 from wassette.sandbox.weave import weave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wasmtime.component import Component
+
+    from wassette.sandbox.hostfn import RequestLine
 
 Mounts = tuple[tuple[str, str, bool], ...]
 """(directory of the host, path in the guest, writable)."""
@@ -102,6 +104,9 @@ class _Listener:
 
     def refused(self, kind: str, target: str) -> None:
         self._told.append((kind, target))
+
+    def route(self, request: RequestLine) -> Mapping[str, object]:
+        raise AssertionError("these components make no requests")
 
     def stop(self) -> str | None:
         return None

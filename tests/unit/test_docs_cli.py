@@ -88,11 +88,14 @@ def test_short_help_is_not_cut_off() -> None:
         CONFIG_FILE_VARIABLE,
         "WASSETTE_COMPONENT_DIR",
         "WASSETTE_PLUGIN_DIR",
+        "WASSETTE_SECRETS",
+        "WASSETTE_SECRETS_DIR",
         "WASSETTE_LOG",
         "RUST_LOG",
         "component_dir",
         "plugin_dir",
         "environment_vars",
+        "secrets_dir",
     ],
 )
 def test_setting_is_documented(word: str) -> None:

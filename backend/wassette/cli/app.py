@@ -44,6 +44,7 @@ _LEVELS = {
         "component": "component:component",
         "policy": "policy:policy",
         "permission": "permission:permission",
+        "secret": "secret:secret",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
         "approvals": "approvals:approvals",

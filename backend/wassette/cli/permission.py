@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -88,15 +89,75 @@ def grant_network(component_id: str, host: str) -> None:
 
 @grant.command(
     "environment-variable",
-    epilog=examples("wassette permission grant environment-variable my-tool API_KEY"),
+    epilog=examples(
+        "wassette permission grant environment-variable my-tool API_URL",
+        "wassette permission grant environment-variable my-tool API_KEY "
+        "--inject-host api.example.com",
+    ),
 )
 @_component_id
 @click.argument("key")
-def grant_environment(component_id: str, key: str) -> None:
-    """Let a component read an environment variable."""
+@click.option(
+    "--inject-host",
+    "hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Bind the value to this host: the component has a placeholder, and the value takes its "
+    "place in requests to the host; can be repeated.",
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME",
+    help="With --inject-host: only this header may carry the value; can be repeated.",
+)
+@click.option(
+    "--query",
+    metavar="NAME",
+    help="With --inject-host: this query parameter may carry the value.",
+)
+def grant_environment(
+    component_id: str, key: str, hosts: tuple[str, ...], headers: tuple[str, ...], query: str | None
+) -> None:
+    """Let a component read an environment variable, or send its value without reading it."""
+    if hosts:
+        _bind(component_id, key, hosts, headers, query)
+        return
+    if headers or query is not None:
+        raise click.UsageError("--header and --query need --inject-host.")
     with _explained(_failed("environment variable", component_id)):
         notes = run(_granting(component_id, lambda host: host.grant_environment(component_id, key)))
     _granted(component_id, "environment variable", {"key": key}, key, notes)
+
+
+def _bind(
+    component_id: str, key: str, hosts: tuple[str, ...], headers: tuple[str, ...], query: str | None
+) -> None:
+    async def work(host: Host) -> tuple[tuple[str, ...], list[str]]:
+        from wassette.policy import Injection
+        from wassette.policy.verdict import Kind
+
+        bound = Injection.checked(key, hosts, headers, query)
+        notes = await _granting(component_id, lambda h: h.bind_environment(component_id, bound))(
+            host
+        )
+        single = [name for name in hosts if "*" not in name]
+        refused = [
+            name for name in single if not host.explain(component_id, Kind.NETWORK, name).allowed
+        ]
+        return notes, refused
+
+    with _explained(_failed("environment variable", component_id)):
+        notes, refused = run(work)
+    for name in refused:
+        command = ["wassette", "permission", "grant", "network", component_id, name]
+        note(f"Note: it cannot connect to {visible(name)} yet: {shlex.join(command)}")
+    inject: dict[str, Any] = {"host": list(hosts)}
+    inject |= {"header": list(headers)} if headers else {}
+    inject |= {"query": query} if query is not None else {}
+    details = {"key": key, "inject": inject}
+    _granted(component_id, "environment variable", details, key, notes)
 
 
 @grant.command("memory", epilog=examples("wassette permission grant memory my-tool 512Mi"))
@@ -115,6 +176,7 @@ def _granting(
 ) -> Callable[[Host], Awaitable[tuple[str, ...]]]:
     async def work(host: Host) -> tuple[str, ...]:
         await change(host)
+        await host.read_secrets(component_id)
         return host.policy(component_id).notes
 
     return work

@@ -27,8 +27,15 @@ def _lists(sections: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str,
     for kind, keys in _NAMED.items():
         for rule in sections.get(kind) or ():
             what = next((str(rule[key]) for key in keys if key in rule), "")
-            extra = rule.get("access") or rule.get("methods") or ()
-            yield prefix + kind, what, ", ".join(map(str, extra))
+            yield prefix + kind, what, _extra(rule)
+
+
+def _extra(rule: Mapping[str, Any]) -> str:
+    inject = rule.get("inject")
+    if isinstance(inject, Mapping):
+        hosts = inject.get("host")
+        return f"for {', '.join(map(str, hosts)) if isinstance(hosts, list) else hosts} only"
+    return ", ".join(map(str, rule.get("access") or rule.get("methods") or ()))
 
 
 def _leaves(kind: str, value: Any, path: str) -> list[tuple[str, str, str]]:

@@ -36,6 +36,7 @@ def get(component_id: str) -> None:
     from wassette.policy.view import policy_found
 
     async def work(host: Host) -> PolicyView:
+        await host.read_secrets(component_id)
         return host.policy(component_id)
 
     view = run(work)
@@ -88,6 +89,7 @@ def explain(component_id: str, kind: str, target: str, access: str, method: str)
         from wassette.policy import Access
         from wassette.policy.verdict import Kind
 
+        await host.read_secrets(component_id)
         return host.explain(component_id, Kind(kind), target, access=Access(access), method=method)
 
     verdict = run(work)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
+_OUTGOING = "wasi:http/outgoing-handler"
 MAX_METADATA = 32 * 1024 * 1024
 """Bytes of a metadata file that are read."""
 
@@ -78,6 +79,11 @@ class ComponentRecord:
     def tools(self) -> tuple[FunctionRecord, ...]:
         """The functions that can be called."""
         return tuple(f for f in self.functions if f.unavailable is None)
+
+    @property
+    def network(self) -> bool:
+        """Whether it can make requests."""
+        return any(name.partition("@")[0] == _OUTGOING for name in self.imports)
 
     def with_code(self, name: str, sha256: str) -> ComponentRecord:
         return replace(self, code={**self.code, name: sha256})

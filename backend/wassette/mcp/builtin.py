@@ -168,9 +168,17 @@ class Builtins:
         return _granted(a["component_id"], "network", a["details"])
 
     async def grant_environment(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
-        self._person("environment-variable", a["component_id"], a["details"]["key"])
-        await self.host.grant_environment(a["component_id"], a["details"]["key"])
-        return _granted(a["component_id"], "environment variable", a["details"])
+        component_id, key = a["component_id"], a["details"]["key"]
+        self._person("environment-variable", component_id, key)
+        if self.host.has_secret(component_id, key):
+            # It could have been bound to hosts, until the agent took that permission away.
+            command = _command("permission", "grant", "environment-variable", component_id, key)
+            raise NeedsPerson(
+                f"{visible(key)} is a secret of {component_id}, which only a person can give it. "
+                f"Ask the user to run:\n  {command} --inject-host HOST"
+            )
+        await self.host.grant_environment(component_id, key)
+        return _granted(component_id, "environment variable", a["details"])
 
     async def revoke_storage(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
         component_id, uri = a["component_id"], a["details"]["uri"]

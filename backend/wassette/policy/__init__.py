@@ -7,8 +7,9 @@ The order of evaluation, from the file to the sandbox:
 3. `storage`: where the allowed directories are now, which become the mounts, and rules about the
    paths in them (`files`), of which the most specific one decides. `combine` makes them so that
    allow adds up; deny rules, and those for Wassette's own files, beat all of them.
-4. `grants`: the allowed variables that are there, and nothing else of the environment; limits,
-   with the defaults where the policy is silent.
+4. `grants`: the allowed variables that are there, and nothing else of the environment, as values
+   or as placeholders (`environment`, `injection`); limits, with the defaults where the policy is
+   silent.
 5. `network`: what may be asked for, and where it may lead. Decided for each request, later.
 
 `verdict` answers for people what would be decided, and why, from the same functions.
@@ -26,6 +27,7 @@ from wassette.policy.grants import (
     ResolvedLimits,
     resolve,
 )
+from wassette.policy.injection import BoundSecret, Injection
 from wassette.policy.model import (
     Access,
     EnvironmentRule,
@@ -50,8 +52,10 @@ __all__ = [
     "DEFAULT_MEMORY",
     "DEFAULT_TIMEOUT",
     "Access",
+    "BoundSecret",
     "EnvironmentRule",
     "Grants",
+    "Injection",
     "Limits",
     "Mount",
     "NetworkRule",

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from wassette.errors import PolicyError, visible
 from wassette.policy import edit, quantities, rules
+from wassette.policy.injection import Injection
 from wassette.policy.model import Access, EnvironmentRule, NetworkRule, Policy
 from wassette.policy.nodes import Mapping, plain, read_nodes
 from wassette.policy.parse import policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _STORAGE = ("permissions", "storage", "allow")
 _NETWORK = ("permissions", "network", "allow")
@@ -115,12 +116,50 @@ class PolicyDocument:
         )
 
     def grant_environment(self, key: str) -> bool:
-        """Lets the component read the variable `key`."""
+        """Lets the component read the variable `key`. One that is bound to hosts is not given: it
+        has to be revoked first, so that nobody shows a secret by mistake."""
         rules.check_environment_key(key)
+        bound = self._bound(key)
+        if bound:
+            raise PolicyError(
+                f"'{visible(key)}' is bound to {visible(bound[0].shown)}: the component has a "
+                "placeholder for it. To show it the value itself, revoke the permission first"
+            )
         if EnvironmentRule(key) in self._policy.environment_allow:
             return False
         self._append(_ENVIRONMENT, {"key": key})
         return True
+
+    def bind_environment(self, injection: Injection) -> bool:
+        """Lets the component send the variable's value to the hosts of `injection`, without seeing
+        it. Takes the place of what was allowed of this variable."""
+        key = injection.key
+        injection = Injection.checked(
+            key, [one.host or "" for one in injection.hosts], injection.headers, injection.query
+        )
+        held = [rule for rule in self._policy.environment_allow if rule.key == key]
+        if held == [EnvironmentRule(key, injection)]:
+            return False
+        inject: dict[str, edit.Item] = {"host": _some([one.host or "" for one in injection.hosts])}
+        if injection.headers:
+            inject["header"] = _some(injection.headers)
+        if injection.query is not None:
+            inject["query"] = injection.query
+        before = self._text
+        try:
+            self.revoke_environment(key)
+            self._append(_ENVIRONMENT, {"key": key, "inject": inject})
+        except PolicyError:
+            self._set(before)
+            raise
+        return True
+
+    def _bound(self, key: str) -> list[Injection]:
+        return [
+            rule.inject
+            for rule in self._policy.environment_allow
+            if rule.key == key and rule.inject is not None
+        ]
 
     def revoke_environment(self, key: str) -> bool:
         """Removes every rule for the variable `key`."""
@@ -204,6 +243,11 @@ def _container(data: dict[str, Any], path: tuple[str | int, ...], empty: Any) ->
             here[key] = empty if depth == len(path) - 1 else {}
         here = here[key]
     return here
+
+
+def _some(texts: Sequence[str]) -> edit.Item:
+    """One as itself, several as a list."""
+    return texts[0] if len(texts) == 1 else list(texts)
 
 
 def _tree(uri: str) -> str:

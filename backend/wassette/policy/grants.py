@@ -6,17 +6,20 @@ a worker can be kept for as long as they stay the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wassette.errors import visible
+from wassette.policy.environment import Variables, decide_environment
 from wassette.policy.storage import Mount, resolve_storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from wassette.policy.model import EnvironmentRule, Limits, Policy
+    from wassette.policy.environment import Variable
+    from wassette.policy.injection import BoundSecret
+    from wassette.policy.model import Limits, Policy
 
 DEFAULT_MEMORY = 512 * 2**20  # bytes
 DEFAULT_TIMEOUT = 60.0  # seconds
@@ -38,9 +41,12 @@ class Grants:
     mounts: tuple[Mount, ...] = ()
     file_rules: str = "\0"
     """What of the mounts the component sees, in the guard's form (`FileRules.encode`)."""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What the component sees: values, and placeholders for what is in `secrets`."""
     limits: ResolvedLimits = ResolvedLimits()
     notes: tuple[str, ...] = ()
+    secrets: tuple[BoundSecret, ...] = ()
+    """For the relay alone. Never leaves this process but in a request to a bound host."""
 
 
 def resolve(
@@ -50,10 +56,14 @@ def resolve(
     private_root: Path,
     protected: Sequence[Path],
     bound: Mapping[str, Path] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    unread: Mapping[str, str] | None = None,
+    component_id: str = "",
 ) -> Grants:
     """Evaluates `policy` against the disk and `environment` as they are now.
 
-    `environment` is all that could be given, `private_root` this component's directory for
+    `environment` is all that could be given, with `secrets` of this component before it and those
+    that could not be read in `unread` (`Variables`); `private_root` this component's directory for
     named roots, `bound` the named roots that are other directories, `protected` the places that
     no component may touch. Raises nothing: a rule that cannot be applied becomes a note.
     """
@@ -66,41 +76,21 @@ def resolve(
         protected=protected,
         bound=bound,
     )
-    variables, environment_notes = _environment(policy.environment_allow, environment)
-    network_notes = tuple(
-        f"network '{visible(rule.host or rule.cidr or '')}' is not applied: "
-        "the network is refused for now"
-        for rule in policy.network_allow
+    variables = decide_environment(
+        policy.environment_allow, Variables(environment, secrets or {}, unread or {}), component_id
     )
     return Grants(
         mounts=storage.mounts,
         file_rules=storage.rules.encode(),
-        environment=variables,
+        environment=tuple((one.key, one.text) for one in variables if one.text is not None),
+        secrets=tuple(bound for one in variables for bound in one.bound),
         limits=_limits(policy.limits),
-        notes=(*storage.notes, *environment_notes, *network_notes),
+        notes=(*storage.notes, *(_note(one) for one in variables if one.note is not None)),
     )
 
 
-def _environment(
-    rules: Sequence[EnvironmentRule], available: Mapping[str, str]
-) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    given: dict[str, str] = {}
-    notes: list[str] = []
-    for rule in rules:
-        value = available.get(rule.key)
-        if rule.inject is not None:
-            # Giving the value itself would show the component what it is not to see.
-            notes.append(
-                f"environment '{visible(rule.key)}' is not applied: "
-                "'inject' is not enforceable yet; remove it to give the component the value"
-            )
-        elif value is not None and "\0" in value:
-            notes.append(
-                f"environment '{visible(rule.key)}' is not applied: its value contains a NUL"
-            )
-        elif value is not None:
-            given[rule.key] = value
-    return tuple(sorted(given.items())), tuple(notes)
+def _note(variable: Variable) -> str:
+    return f"environment '{visible(variable.key)}' is not applied: {variable.note}"
 
 
 def _limits(limits: Limits) -> ResolvedLimits:

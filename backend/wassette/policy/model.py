@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wassette.policy.injection import Injection
 
 
 class Access(StrEnum):
@@ -32,10 +36,10 @@ class NetworkRule:
 
 @dataclass(frozen=True)
 class EnvironmentRule:
-    """`inject`, as (name, value) pairs: the component is not to see the variable's real value."""
+    """`inject`: the component is not to see the variable's real value, but may send it."""
 
     key: str
-    inject: tuple[tuple[str, str | tuple[str, ...]], ...] | None = None
+    inject: Injection | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PORTS = {"http": 80, "https": 443}
+REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
+"""Whatever the rules say: CONNECT is a way through, and the others make a server say what it was
+sent, secrets included."""
 _MAX_URL = 16 * 1024
 _MAX_NAME = 253
 _MAX_LABEL = 63
@@ -49,14 +52,16 @@ _DEVIATING = frozenset("\u00df\u1e9e\u03c2")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 # Addresses that stand for the IPv4 address in their last bits.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::ffff:0:0:0/96"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
+# The only part of IPv6 that is given out. Python's registries differ from release to release.
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
 _KINDS: tuple[tuple[str, tuple[Network, ...]], ...] = tuple(
     (kind, tuple(ipaddress.ip_network(one) for one in networks.split()))
     for kind, networks in (
         (
             "a cloud's metadata service",
-            "169.254.169.254 fd00:ec2::254 fd20:ce::254 100.100.100.200",
+            "169.254.169.254 fd00:ec2::254 fd20:ce::254 100.100.100.200 168.63.129.16 192.0.0.192",
         ),
         ("this machine", "127.0.0.0/8 ::1 0.0.0.0/8 ::"),
         ("link-local", "169.254.0.0/16 fe80::/10"),
@@ -65,6 +70,7 @@ _KINDS: tuple[tuple[str, tuple[Network, ...]], ...] = tuple(
         ("multicast", "224.0.0.0/4 ff00::/8"),
         ("broadcast", "255.255.255.255"),
         ("local translation", "64:ff9b:1::/48"),
+        ("not on the internet", "192.0.0.0/24 3fff::/20"),
     )
 )
 
@@ -212,6 +218,11 @@ def decide_address(
     )
 
 
+def rule_covers(rule: NetworkRule, target: NetworkTarget) -> bool:
+    """Whether one rule, taken as an allow rule, is about this request."""
+    return _match(rule, "", deny=False).covers(target)
+
+
 def kind_of_address(address: Address) -> str | None:
     """Why a name may not just lead there: "private", "link-local", …; None for public ones."""
     plain = _unmapped(address)
@@ -220,7 +231,8 @@ def kind_of_address(address: Address) -> str | None:
             if any(one.version == network.version and one in network for network in networks):
                 return kind
         # The rest of the registries: documentation, benchmarking, reserved.
-        if not one.is_global and _inner(one) is None:
+        given_out = one.version == 4 or one in _GIVEN_OUT
+        if not (one.is_global and given_out) and _inner(one) is None:
             return "not on the internet"
     return None
 
@@ -375,7 +387,7 @@ def _inner(address: Address) -> ipaddress.IPv4Address | None:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+    if any(address in one for one in _TRANSLATED) or (address in _COMPATIBLE and int(address) > 1):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return None
 

@@ -1,7 +1,8 @@
 """Policy text → `Policy`, or a `PolicyError` that says where and why; nothing in between.
 
 The schema is Wassette's. What it ignores is ignored here too (`runtime`, `ipc`, unknown keys),
-but a key that we know is never skipped because its value has the wrong type.
+but a key that we know is never skipped because its value has the wrong type. `inject`, which is
+ours, has no unknown keys.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wassette.errors import PolicyError, visible
 from wassette.policy import quantities, rules
+from wassette.policy.injection import Injection
 from wassette.policy.model import (
     Access,
     EnvironmentRule,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _T = TypeVar("_T")
+_INJECT = ("host", "header", "query")
 
 
 def decode_policy(data: bytes, source: str) -> str:
@@ -109,14 +112,48 @@ class _Parser:
         self._check(rule.items["key"], rules.check_environment_key, key)
         if not self._present(rule, "inject"):
             return EnvironmentRule(key)
-        inject = self._mapping(rule, "inject")
-        values: list[tuple[str, str | tuple[str, ...]]] = []
-        for name, node in inject.items.items():
-            if isinstance(node, Sequence):
-                values.append((name, tuple(word for _, word in self._texts(inject, name))))
-            else:
-                values.append((name, self._text(node, name)))
-        return EnvironmentRule(key, tuple(values))
+        return EnvironmentRule(key, self._injection(key, self._mapping(rule, "inject")))
+
+    def _injection(self, key: str, inject: Mapping) -> Injection:
+        for name in inject.items:
+            # Elsewhere, such keys are Wassette's or a later version's. Here they are mistakes: with
+            # `headers` left out, the secret could go into any header.
+            if name not in _INJECT:
+                raise self._refused(
+                    inject.keys[name],
+                    f"'inject' has no '{visible(name)}': it has {', '.join(_INJECT)}",
+                )
+        hosts = [
+            self._check(item, rules.check_bound_host, text)
+            for item, text in self._one_or_more(inject, "host")
+        ]
+        if not hosts:
+            raise self._refused(inject, "'inject' needs 'host': who may have the secret")
+        headers = [
+            self._check(item, rules.check_header, text)
+            for item, text in self._one_or_more(inject, "header")
+        ]
+        query = self._optional_text(inject, "query")
+        if query is not None:
+            self._check(inject.items["query"], rules.check_query, query)
+        return Injection(
+            key,
+            tuple(NetworkRule(host=host) for host in dict.fromkeys(hosts)),
+            tuple(dict.fromkeys(headers)),
+            query,
+        )
+
+    def _one_or_more(self, parent: Mapping, key: str) -> Iterator[tuple[Node, str]]:
+        """One text, or a list of them, which is then not empty."""
+        if not self._present(parent, key):
+            return
+        node = parent.items[key]
+        if not isinstance(node, Sequence):
+            yield node, self._text(node, key)
+        elif node.items:
+            yield from self._texts(parent, key)
+        else:
+            raise self._refused(node, f"'{key}' is empty: name one or leave it")
 
     def _limits(self, resources: Mapping) -> Limits:
         limits = self._mapping(resources, "limits")

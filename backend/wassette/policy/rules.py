@@ -16,6 +16,14 @@ SCHEME = "fs://"
 
 _METHOD = re.compile(r"[A-Za-z]{1,32}")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+# Headers that say how a request is carried, or to whom: they are the relay's own.
+_NOT_A_PLACE = frozenset(
+    (
+        *("connection", "content-length", "expect", "host", "keep-alive"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    )
+)
 # What ends or changes the meaning of a host in some URL parser: none of it may be in a rule.
 _NOT_IN_HOST = frozenset("\\@?#\"'<>^`{|}%,;=()[]$&!+~/")
 
@@ -91,6 +99,36 @@ def check_method(method: str) -> str:
     if not _METHOD.fullmatch(method):
         raise PolicyError(f"'{visible(method)}' is not an HTTP method")
     return method.upper()
+
+
+def check_bound_host(host: str) -> str:
+    """A host that a secret is bound to: as `check_host`, but not everybody's (`*`, `*.com`)."""
+    check_host(host)
+    authority = host.partition("://")[2] if "://" in host else host
+    name = authority.partition("/")[0].partition(":")[0].removesuffix(".")
+    if name == "*" or (name.startswith("*.") and "." not in name.removeprefix("*.")):
+        raise PolicyError(
+            f"'{visible(host)}' is everybody's: name the hosts that may have the secret"
+        )
+    return host
+
+
+def check_header(name: str) -> str:
+    """The name of a header that may carry a secret; returned in lower case."""
+    lower = name.lower()
+    if not _HEADER.fullmatch(name):
+        raise PolicyError(f"'{visible(name)}' is not the name of a header")
+    if lower in _NOT_A_PLACE or lower.startswith("proxy-"):
+        raise PolicyError(f"the header '{visible(name)}' cannot carry a secret")
+    return lower
+
+
+def check_query(name: str) -> str:
+    """The name of a query parameter, as it is before it is escaped."""
+    check_text(name, "the query parameter")
+    if not name or len(name) > 128 or not name.isprintable():
+        raise PolicyError(f"'{visible(name)}' is not the name of a query parameter")
+    return name
 
 
 def check_environment_key(key: str) -> str:

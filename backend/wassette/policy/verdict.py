@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from wassette.errors import PolicyError, visible
 from wassette.policy import quantities, rules
+from wassette.policy.environment import Form, Variables, decide_variable
 from wassette.policy.files import resolve_path
 from wassette.policy.grants import DEFAULT_MEMORY, DEFAULT_TIMEOUT
 from wassette.policy.model import Access, Policy, Verdict
-from wassette.policy.network import PORTS, NetworkTarget, decide_network
+from wassette.policy.network import (
+    PORTS,
+    REFUSED_METHODS,
+    NetworkTarget,
+    decide_address,
+    decide_network,
+)
 from wassette.policy.patterns import join
 from wassette.policy.storage import written_pattern
 
@@ -39,7 +46,9 @@ class Situation:
     """What a policy is decided in: the storage that it comes to, and the variables there are."""
 
     storage: Storage
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def explain(
@@ -61,9 +70,9 @@ def explain(
         case Kind.STORAGE:
             return _storage(policy, target, situation.storage, access)
         case Kind.NETWORK:
-            return decide_network(policy, _network_target(target, method))
+            return _network(policy, _network_target(target, method))
         case Kind.ENVIRONMENT:
-            return _environment(policy, target, situation.environment)
+            return _environment(policy, target, situation)
         case Kind.MEMORY:
             limit, set_ = policy.limits.memory, policy.limits.memory is not None
             shown = _bytes(limit or DEFAULT_MEMORY)
@@ -131,6 +140,21 @@ def guest_path(target: str) -> str:
     return join(resolve_path(path))
 
 
+def _network(policy: Policy, target: NetworkTarget) -> Verdict:
+    """As the relay decides it, but for where a name leads: in a moment, that may be elsewhere."""
+    if target.method in REFUSED_METHODS:
+        return Verdict(False, f"{target.method} is not for components")
+    verdict = decide_network(policy, target)
+    if not verdict.allowed:
+        return verdict
+    address = "127.0.0.1" if target.host == "localhost" else target.address
+    if address is not None:
+        where = decide_address(policy, address, target.port, target)
+        return verdict if where.allowed else where
+    condition = "if it leads to an address that is public, or allowed itself"
+    return replace(verdict, reason=f"{verdict.reason}, {condition}")
+
+
 def _network_target(target: str, method: str) -> NetworkTarget:
     if "://" not in target:
         authority = target.partition("/")[0]
@@ -139,17 +163,27 @@ def _network_target(target: str, method: str) -> NetworkTarget:
     return NetworkTarget.parse(target, method)
 
 
-def _environment(policy: Policy, key: str, environment: Mapping[str, str]) -> Verdict:
+def _environment(policy: Policy, key: str, situation: Situation) -> Verdict:
     rules.check_environment_key(key)
-    shown = visible(key)
-    for index, rule in enumerate(policy.environment_allow):
-        if rule.key == key:
-            place = f"environment.allow[{index}] ({shown})"
-            if rule.inject is not None:
-                return Verdict(False, f"{shown}: 'inject' in {place} is not enforceable yet", place)
-            missing = "" if key in environment else ", but it is not set"
-            return Verdict(True, f"{shown} is allowed by {place}{missing}", place)
-    return Verdict(False, f"{shown}: no rule")
+    variables = Variables(situation.environment, situation.secrets, situation.unread)
+    variable = decide_variable(policy.environment_allow, key, variables, "")
+    shown, place = visible(key), variable.place
+    allowed = f"{shown} is allowed by {place}"
+    source = "a secret of this component" if variable.secret else "from the environment"
+    match variable.form:
+        case Form.VALUE:
+            return Verdict(True, f"{allowed}: given as its value, {source}", place)
+        case Form.PLACEHOLDER:
+            hosts = ", ".join(visible(one.injection.shown) for one in variable.bound)
+            return Verdict(
+                True, f"{allowed}: given as a placeholder ({source}), for {hosts} only", place
+            )
+        case Form.UNSET:
+            return Verdict(True, f"{allowed}, but it is not set", place)
+        case Form.WITHHELD:
+            return Verdict(False, f"{allowed}, but not given: {variable.note}", place)
+        case Form.REFUSED:
+            return Verdict(False, f"{shown}: no rule")
 
 
 def _limit(

@@ -49,6 +49,7 @@ def linker(tier: Tier) -> Linker:
     with made.root() as root, root.add_instance(GUARD_HOST) as instance:
         hostfn.add_function(instance, "refused", hostfn.CallContext.refused)
         hostfn.add_function(instance, "file-rules", hostfn.CallContext.file_rules)
+        hostfn.add_function(instance, "route", hostfn.CallContext.route)
     return made
 
 

@@ -26,6 +26,7 @@ import ctypes
 import errno
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -38,7 +39,7 @@ from wassette.sandbox import wit
 from wassette.sandbox.values import FunctionCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wasmtime import Store, WasiConfig
     from wasmtime.component import LinkerInstance
@@ -51,6 +52,10 @@ class Listener(Protocol):
     only until the context's `with` block is left.
     """
 
+    def route(self, request: RequestLine) -> Mapping[str, object]:
+        """The guest wants to make a request: `{"ok": destination}` or `{"err": refusal}` of
+        guard/guard.wit. The guest waits for as long as this takes. If it raises, the call ends."""
+
     def output(self, stream: str, data: bytes) -> None:
         """The guest wrote to `stdout` or `stderr`. If this raises, its write fails: with the
         `errno` of an OSError, or else EIO. Called on a thread of wasmtime's."""
@@ -60,6 +65,17 @@ class Listener(Protocol):
 
     def stop(self) -> str | None:
         """Asked every few milliseconds: why the call should end now, or None to go on."""
+
+
+@dataclass(frozen=True)
+class RequestLine:
+    """A request as the guest wrote it; checked by nobody. `connect_timeout` in nanoseconds."""
+
+    method: str
+    scheme: str
+    authority: str
+    path: str
+    connect_timeout: int | None
 
 
 class CallContext:
@@ -101,6 +117,14 @@ class CallContext:
     def file_rules(self) -> str:
         """What the call may use of files, as the guard reads it (guard/guard.wit)."""
         return self._file_rules
+
+    def route(
+        self, method: str, scheme: str, authority: str, path: str, connect_timeout: int | str | None
+    ) -> Mapping[str, object]:
+        """Where a request of the guest goes (guard/guard.wit)."""
+        # A text, where JSON's numbers could not hold it.
+        timeout = None if connect_timeout is None else int(connect_timeout)
+        return self.listener.route(RequestLine(method, scheme, authority, path, timeout))
 
     def watch(self, store: Store, check: Callable[[], str | None]) -> None:
         """Have `check` decide at every tick of the epoch (see `EpochCallback`) whether the call

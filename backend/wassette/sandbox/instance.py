@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wasmtime import ExitTrap, Store, WasiConfig, WasmtimeError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from wasmtime.component import Component, ExportIndex
 
+    from .hostfn import Listener
     from .tiers import Tier
 
 MAX_RESULT = 16 * 1024 * 1024
@@ -37,17 +38,8 @@ MAX_RESULT = 16 * 1024 * 1024
 MAX_TRAP = 1000  # characters of a trap's message
 
 
-class Listener(Protocol):
-    """Told what a call does while it runs."""
-
-    def output(self, stream: str, data: bytes) -> None: ...
-    def refused(self, kind: str, target: str) -> None: ...
-    def stop(self) -> str | None:
-        """Asked every few milliseconds: why the call should end now, or None to go on."""
-
-
 class Stopped(Exception):
-    """The call was ended because `Listener.stop` said so."""
+    """The call was ended because `Listener.stop` said so, or because the listener raised this."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +170,8 @@ class Sandbox:
             return function.codec.call(found, store, encoded)
         except WasmtimeError as error:
             if context.failure is not None:
-                # A callback of ours broke, which is no fault of the guest: this process ends, and
-                # the call is reported as lost with it.
+                # Either the call is `Stopped`; or a callback of ours broke, which is no fault of
+                # the guest: this process ends, and the call is reported as lost with it.
                 raise context.failure from None
             if context.stopped is not None:
                 raise Stopped(context.stopped) from None

@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wassette.errors import CallError, WassetteError, WorkerDied, visible
@@ -17,7 +17,9 @@ from .launcher import Launcher, default_launcher
 from .process import Outcome, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from .asks import Asks, Door
 
 _T = TypeVar("_T")
 
@@ -43,13 +45,15 @@ class WorkerSpec:
     """(directory of the host, path in the guest, writable)."""
     file_rules: str = ""
     """What of the mounts may be used, for the guard (sandbox/guard/guard.wit); empty: nothing."""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     memory: int = 512 * 1024 * 1024
     """Bytes."""
     cpu: float | None = None
     """Share of one core; None for no limit."""
+    network: bool = False
+    """Whether the component makes requests, and so needs a door of the relay."""
 
-    def load_request(self) -> protocol.Header:
+    def load_request(self, relay_port: int | None) -> protocol.Header:
         return {
             "kind": "load",
             "version": protocol.VERSION,
@@ -59,15 +63,26 @@ class WorkerSpec:
             "mounts": self.mounts,
             "memory": self.memory,
             "cpu": self.cpu,
+            "relay_port": relay_port,
         }
 
 
 class Pool:
-    """Workers by what they are for. At most `size` processes; least recently used goes first."""
+    """Workers by what they are for. At most `size` processes; least recently used goes first.
 
-    def __init__(self, size: int | None = None, launcher: Launcher | None = None) -> None:
+    `doors` opens a way out for one worker, which is closed when the worker is gone.
+    """
+
+    def __init__(
+        self,
+        size: int | None = None,
+        launcher: Launcher | None = None,
+        doors: Callable[[], Awaitable[Door]] | None = None,
+    ) -> None:
         self.size = size or max(4, 2 * (os.cpu_count() or 1))
         self._launcher = launcher or default_launcher()
+        self._open_door = doors
+        self._doors: set[Door] = set()
         self._idle: dict[WorkerSpec, list[tuple[float, WorkerProcess]]] = {}
         self._count = 0  # processes that live or are being started
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -83,11 +98,15 @@ class Pool:
         arguments: bytes,
         timeout: float,  # noqa: ASYNC109
         outcome: Outcome,
+        asks: Asks | None = None,
     ) -> bytes:
-        """One call in a worker for `spec`; the value as JSON. Raises `CallError`."""
+        """One call in a worker for `spec`; the value as JSON. Raises `CallError`.
+
+        `asks` answers what the component wants to know meanwhile (`WorkerProcess.call`).
+        """
         worker = await self._acquire(spec)
         try:
-            result = await worker.call(interface, function, arguments, timeout, outcome)
+            result = await worker.call(interface, function, arguments, timeout, outcome, asks)
         except asyncio.CancelledError:
             # In a task of its own: some callers (anyio's cancel scopes) cancel again and again,
             # which would interrupt the ending of the guest too.
@@ -125,6 +144,8 @@ class Pool:
         for worker in idle:
             worker.kill()
         await self._launcher.close()
+        for door in list(self._doors):
+            await self._shut(door)
         for waiter in self._waiting:
             waiter.cancel()
 
@@ -173,7 +194,10 @@ class Pool:
         worker = None
         try:
             worker = await WorkerProcess.start(self._launcher)
-            request = spec.load_request()
+            if spec.network and self._open_door is not None:
+                worker.door = await self._open_door()
+                self._doors.add(worker.door)
+            request = spec.load_request(worker.door.port if worker.door else None)
             granted = protocol.grants(spec.environment, spec.file_rules)
             reply, _ = await worker.request(request, granted)
             if reply["kind"] != "ready":
@@ -205,6 +229,12 @@ class Pool:
         finally:
             self._count -= 1
             self._wake()
+            if worker.door is not None:
+                await self._shut(worker.door)
+
+    async def _shut(self, door: Door) -> None:
+        self._doors.discard(door)
+        await door.close()
 
     def _evict(self) -> bool:
         """Make room by ending the idle worker that was used longest ago."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wassette import errors
 from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, visible
 
-from . import protocol
+from . import asks, protocol
 from .launcher import Launcher, Started, ended_how
 from .protocol import Header
+
+if TYPE_CHECKING:
+    from .asks import Ask, Asks, Door
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,12 @@ class WorkerProcess(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._outcome = Outcome()
         self._calls = 0
+        self._asks: Asks | None = None  # of the running call
+        self._asked = 0
+        self._ending = False  # whether the call is over, or is to end
+        self._asking: asyncio.Task[None] | None = None
+        self.door: Door | None = None
+        """The way out for the component's requests, if it makes any."""
         self._broken: str | None = None
         self.closed = asyncio.get_running_loop().create_future()
 
@@ -105,14 +115,17 @@ class WorkerProcess(asyncio.Protocol):
         arguments: bytes,
         timeout: float,  # noqa: ASYNC109  (the clock is stopped while a person is asked)
         outcome: Outcome,
+        asks: Asks | None = None,
     ) -> bytes:
         """Call a function of the loaded component; returns its value as JSON.
 
-        Raises the `CallError` that fits; `CallTimeout` after `timeout` seconds. Whoever cancels
-        this has to `stop` the guest, which still runs.
+        `asks` answers what the component wants to know meanwhile; without it, nothing may be asked.
+        It is cancelled when the call ends. Raises the `CallError` that fits; `CallTimeout` after
+        `timeout` seconds. Whoever cancels this has to `stop` the guest, which still runs.
         """
         self._calls += 1
         self._outcome = outcome
+        self._asks, self._asked, self._ending = asks, 0, False
         call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
         self._send(call, arguments)
         try:
@@ -125,6 +138,10 @@ class WorkerProcess(asyncio.Protocol):
                     "A higher limit can be set in its policy (resources.limits.timeout)."
                 ) from None
             header, body = reply
+        except WorkerDied:
+            self._close_ways_out("the component's process died")
+            raise
+        self._close_ways_out("the call is over")
         if header["kind"] == "result":
             return body
         if header["kind"] == "error":
@@ -142,6 +159,8 @@ class WorkerProcess(asyncio.Protocol):
         if not self.closed.done():
             cancel = {"kind": "cancel", "call": self._calls, "reason": reason}
             self._transport.write(protocol.frame(cancel))
+        # Together with that: what waits for the network natively returns, sees it, and ends.
+        self._close_ways_out(reason)
         try:
             return await self._answer(GRACE)
         except (TimeoutError, WorkerDied):
@@ -158,6 +177,42 @@ class WorkerProcess(asyncio.Protocol):
     async def ended(self) -> int:
         """Wait for the process to be gone; its exit code."""
         return await asyncio.shield(self._started.ended)
+
+    # -- what the guest asks ---------------------------------------------------------------------
+
+    def _asked_for(self, header: Header, body: bytes) -> None:
+        """Have an ask answered. Raises `ProtocolError` for what no honest worker sends."""
+        if self._reply is None or header.get("call") != self._calls:
+            raise protocol.ProtocolError("it asked something outside of a call")
+        if self._ending:
+            return  # it asked before it knew
+        if self._asks is None or self.door is None:
+            raise protocol.ProtocolError("it asked something, but has nothing to ask")
+        self._asked += 1
+        if header.get("ask") != self._asked or self._asking is not None:
+            raise protocol.ProtocolError("it asked again before it was answered")
+        ask = asks.decode_ask(header.get("what"), body)
+        self._asking = asyncio.create_task(self._answer_ask(self._asks, self.door, ask))
+
+    async def _answer_ask(self, answered_by: Asks, door: Door, ask: Ask) -> None:
+        call, number = self._calls, self._asked
+        try:
+            answer = await answered_by(ask, door)
+        except Exception:
+            log.exception("a request of a component could not be decided about")
+            answer = asks.Refusal("internal-error")
+        self._asking = None
+        if self._transport is not None and not self._transport.is_closing():
+            header = {"kind": "answer", "call": call, "ask": number}
+            self._transport.write(protocol.frame(header, asks.encode_answer(answer)))
+
+    def _close_ways_out(self, reason: str) -> None:
+        self._asks, self._ending = None, True
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        if self.door is not None:
+            self.door.abort(reason)
 
     # -- sending and waiting ---------------------------------------------------------------------
 
@@ -252,8 +307,11 @@ class WorkerProcess(asyncio.Protocol):
                 self._outcome.output += body[:room]
                 self._outcome.dropped += max(0, len(body) - room)
             case "refused":
-                if len(self._outcome.refused) < 100:
+                kinds = ("storage-read", "storage-write")
+                if len(self._outcome.refused) < 100 and header.get("what") in kinds:
                     refused = visible(str(header.get("what"))), visible(str(header.get("target")))
                     self._outcome.refused.append(refused)
+            case "ask":
+                self._asked_for(header, body)
             case _ if self._reply is not None and not self._reply.done():
                 self._reply.set_result((header, body))

@@ -4,16 +4,23 @@ A frame is a header (a JSON object with at least `kind`) and a body (bytes, neve
 
     u32 header size | u32 body size | header | body        (little-endian)
 
-    host → worker   load    {version, code, sha256, tier, mounts, memory, cpu}   body: grants, JSON
+    host → worker   load    {version, code, sha256, tier, mounts, memory, cpu, relay_port}
+                                                                   body: grants, JSON
                     call    {call, interface, function}            body: arguments, JSON
                     cancel  {call, reason}
+                    answer  {call, ask}                            body: the answer, JSON
                     compile {version, source, output, tier}
     worker → host   ready   {}
                     output  {call, stream}                         body: what the guest printed
                     refused {call, target, what}
+                    ask     {call, ask, what}                      body: the question, JSON
                     result  {call}                                 body: the value, JSON
                     error   {call, error, message}   error: a class in errors.py, or `stopped`
                     compiled {}                                    body: what was found, JSON
+
+An ask is part of a call, which waits for its answer: there is one at a time, and they are counted
+from 1. `asks.py` has what is asked and answered. `relay_port`: of the one door on this machine that
+the component's requests go through, null if it makes none.
 
 Nothing is ever unpickled. The host takes a worker for hostile: sizes are bounded, and a frame that
 does not parse ends the worker.
@@ -24,12 +31,13 @@ from __future__ import annotations
 import json
 import select
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
 
-VERSION = 2
+VERSION = 3
 MAX_HEADER = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 _SIZES = struct.Struct("<II")
@@ -75,14 +83,17 @@ def grants(environment: tuple[tuple[str, str], ...], file_rules: str) -> bytes:
 
 
 class Channel:
-    """The worker's end: blocking, one thread sends."""
+    """The worker's end, blocking. Any thread sends; one at a time receives."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._sending = threading.Lock()
         self._early = bytearray()  # read while a call ran, not yet a whole frame
 
     def send(self, header: Header, body: bytes = b"") -> None:
-        self.sock.sendall(frame(header, body))
+        data = frame(header, body)
+        with self._sending:
+            self.sock.sendall(data)
 
     def receive(self) -> tuple[Header, bytes]:
         """The next frame. Raises `EOFError` when the host is gone."""

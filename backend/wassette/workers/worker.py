@@ -16,14 +16,19 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wassette.errors import CallError, WassetteError
 from wassette.sandbox import engine, examine, instance
 from wassette.sandbox.tiers import Tier
 
-from . import protocol
+from . import asks, protocol
 from .protocol import Channel, Header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wassette.sandbox.hostfn import RequestLine
 
 TICK = 0.005
 """Seconds between epochs: how soon a busy guest notices that it should stop."""
@@ -161,18 +166,22 @@ def _call(
     call = header["call"]
     listener = _Listener(channel, ticker, call)
     ticker.begin(call)
+    reply: Header = {"kind": "result", "call": call}
+    result = b""
     try:
         result = sandbox.call(header["interface"], header["function"], body, listener)
     except instance.Stopped as stopped:
-        return _error(call, "stopped", str(stopped)), b""
+        reply = _error(call, "stopped", str(stopped))
     except CallError as error:
-        return _error(call, type(error).__name__, str(error)), b""
+        reply = _error(call, type(error).__name__, str(error))
     except (MemoryError, RecursionError) as error:
-        return _error(call, "ResultTooLarge", f"ran out of memory ({type(error).__name__})"), b""
-    finally:
-        # Before the reply goes out: what comes after it is for `receive`, not for the ticker.
-        ticker.end()
-    return {"kind": "result", "call": call}, result
+        reply = _error(call, "ResultTooLarge", f"ran out of memory ({type(error).__name__})")
+    # Before the reply goes out: what comes after it is for `receive`, not for the ticker.
+    reason = ticker.end()
+    if reason is not None:
+        # What the guest made of being cut off from the network is no result.
+        return _error(call, "stopped", reason), b""
+    return reply, result
 
 
 def _error(call: int, error: str, message: str) -> Header:
@@ -186,7 +195,7 @@ class _Listener:
 
     def __init__(self, channel: Channel, ticker: Ticker, call: int) -> None:
         self._channel, self._ticker, self._call = channel, ticker, call
-        self._sent = 0
+        self._sent = self._asked = 0
 
     def output(self, stream: str, data: bytes) -> None:
         # Past the limit one byte is sent for each write, so that the host sees there was more.
@@ -198,6 +207,14 @@ class _Listener:
     def refused(self, kind: str, target: str) -> None:
         what = {"what": kind[:100], "target": target[:2000]}
         self._send({"kind": "refused", "call": self._call, **what})
+
+    def route(self, request: RequestLine) -> Mapping[str, object]:
+        self._asked += 1
+        header = {"kind": "ask", "call": self._call, "ask": self._asked, "what": "route"}
+        answer = self._ticker.ask(header, asks.encode_ask(request))
+        if answer is None:
+            raise instance.Stopped(self._ticker.stop)
+        return asks.decode_answer(answer)
 
     def stop(self) -> str | None:
         return self._ticker.stop
@@ -227,9 +244,29 @@ class Ticker(threading.Thread):
             self._call, self.stop = call, None
         self._wanted.set()
 
-    def end(self) -> None:
+    def end(self) -> str | None:
+        """The call is over. Why it was to end, if the host has said so."""
         with self._lock:
+            if not self._listen():
+                os._exit(1)
             self._call = None
+            return self.stop
+
+    def ask(self, header: Header, body: bytes) -> bytes | None:
+        """Ask the host something for the running call, and wait: the answer, or None if the call is
+        to end. The caller listens meanwhile, so that an answer is not first found by a tick."""
+        with self._lock:
+            try:
+                if self.stop is None:
+                    self._channel.send(header, body)
+                while self.stop is None:
+                    received, content = self._channel.receive()
+                    if received["kind"] == "answer" and received.get("ask") == header["ask"]:
+                        return content
+                    self._note(received)
+            except (EOFError, OSError, protocol.ProtocolError):
+                os._exit(1)
+        return None
 
     def run(self) -> None:
         idle = 0
@@ -253,12 +290,14 @@ class Ticker(threading.Thread):
     def _listen(self) -> bool:
         try:
             while (message := self._channel.poll()) is not None:
-                header, _ = message
-                if header["kind"] == "cancel" and header.get("call") == self._call:
-                    self.stop = str(header.get("reason", "cancelled"))
+                self._note(message[0])
         except (EOFError, OSError, protocol.ProtocolError):
             return False
         return True
+
+    def _note(self, header: Header) -> None:
+        if header["kind"] == "cancel" and header.get("call") == self._call:
+            self.stop = str(header.get("reason", "cancelled"))
 
 
 def _main() -> None:

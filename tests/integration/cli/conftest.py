@@ -46,7 +46,7 @@ def inside(
     """Runs a command in this process, which is quicker: the same home as `cli` and `loaded`."""
     for name, value in Cli(tmp_path).environment().items():
         monkeypatch.setenv(name, value)
-    for name in ("COMPONENT_DIR", "PLUGIN_DIR", "CONFIG_FILE", "LOG"):
+    for name in ("COMPONENT_DIR", "PLUGIN_DIR", "CONFIG_FILE", "SECRETS", "SECRETS_DIR", "LOG"):
         monkeypatch.delenv(f"WASSETTE_{name}", raising=False)
     monkeypatch.chdir(tmp_path)
     paths.cache_clear()

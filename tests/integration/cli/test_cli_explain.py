@@ -48,7 +48,8 @@ def test_a_sentence_or_data(loaded: Cli, inside: Any) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         "allowed: GET https://api.example.com:443/v1 is allowed by "
-        "network.allow[0] (api.example.com)\n"
+        "network.allow[0] (api.example.com), if it leads to an address that is public, or allowed "
+        "itself\n"
     )
     done = inside(
         "policy", "explain", "tools", "network", "http://x.com", "--method", "post", "-o", "json"

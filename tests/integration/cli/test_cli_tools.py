@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from wassette import host
-from wassette.answers import CallResult
+from wassette.answers import CallResult, Refusal
 from wassette.errors import GuestTrap
 
 if TYPE_CHECKING:
@@ -117,12 +117,25 @@ def test_output_goes_to_stderr_and_is_made_visible(
 def test_refusals_name_the_way_out(
     loaded: Cli, inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = (("network", "https://a.com"), ("network", "https://a.com"))
+    command = ("wassette", "permission", "grant", "network", "tools", "a.com")
+    refused = (
+        Refusal("network", "https://a.com", "no rule allows GET https://a.com:443/", command),
+        Refusal("network", "https://a.com", "no rule allows GET https://a.com:443/", command),
+        Refusal("network", "https://b.com", "GET https://b.com:443/ is denied by network.deny[0]"),
+        Refusal.of_file("tools", "storage-read", "/a b"),
+    )
     given(monkeypatch, value={"err": "denied"}, is_error=True, refused=refused)
     done = inside("tool", "invoke", "add")
     assert (done.code, json.loads(done.out)) == (1, {"err": "denied"})
-    assert done.err.count("The sandbox refused network access to https://a.com.") == 1
-    assert "No component has network access in this version." in done.err
+    assert done.err.splitlines() == [
+        "The sandbox refused network access to https://a.com: no rule allows GET "
+        "https://a.com:443/. Only a person can grant it, for example with: "
+        "wassette permission grant network tools a.com",
+        "The sandbox refused network access to https://b.com: GET https://b.com:443/ is denied by "
+        "network.deny[0].",
+        "The sandbox refused read access to /a b. Only a person can grant it, for example with: "
+        "wassette permission grant storage tools 'fs:///a b' --access read",
+    ]
 
 
 def test_output_before_an_error(loaded: Cli, inside: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -422,6 +422,18 @@ KINDS = [
     ("198.18.0.1", "not on the internet"),
     ("2001:db8::1", "not on the internet"),
     ("100::1", "not on the internet"),
+    # Not in every Python's registry, or in none.
+    ("192.0.0.1", "not on the internet"),
+    ("3fff::1", "not on the internet"),
+    ("5f00::1", "not on the internet"),
+    ("4000::1", "not on the internet"),
+    ("1::1", "not on the internet"),
+    ("::ffff:0:7f00:1", "this machine"),
+    ("::ffff:0:a00:1", "private"),
+    ("168.63.129.16", "a cloud's metadata service"),
+    ("192.0.0.192", "a cloud's metadata service"),
+    ("2606:2800:220:1::1946", None),
+    ("64:ff9b::5db8:d822", None),
 ]
 
 

@@ -12,6 +12,7 @@ from wassette.errors import PolicyError
 from wassette.policy import (
     Access,
     EnvironmentRule,
+    Injection,
     Limits,
     NetworkRule,
     Policy,
@@ -75,7 +76,12 @@ def test_a_policy_with_everything() -> None:
         environment_allow=(
             EnvironmentRule("API_KEY"),
             EnvironmentRule(
-                "TOKEN", (("host", ("api.x.com", "api.y.com")), ("header", "Authorization"))
+                "TOKEN",
+                Injection(
+                    "TOKEN",
+                    (NetworkRule(host="api.x.com"), NetworkRule(host="api.y.com")),
+                    ("authorization",),
+                ),
             ),
         ),
         limits=Limits(memory=512 * 2**20, cpu=0.5, timeout=30.0),
@@ -119,6 +125,10 @@ def _in(section: str) -> str:
 
 
 # (text, line, part of the reason)
+def _inject(inject: str) -> str:
+    return _in(f"environment: {{allow: [{{key: A, inject: {inject}}}]}}")
+
+
 REFUSED = [
     ("", 1, "mapping"),
     ("# nothing", 1, "mapping"),
@@ -158,7 +168,27 @@ REFUSED = [
     (_in("network: {allow: [{host: a, methods: ['G T']}]}"), 3, "method"),
     (_in("environment: {allow: [{key: 'A*'}]}"), 3, "'*'"),
     (_in("environment: {allow: [{key: A, inject: yes}]}"), 3, "mapping"),
-    (_in("environment: {allow: [{key: A, inject: {host: 3}}]}"), 3, "text"),
+    (_in("environment: {allow: [{key: A, inject: [a.com]}]}"), 3, "mapping"),
+    (_inject("{host: 3}"), 3, "text"),
+    (_inject("{host: [a.com, 3]}"), 3, "text"),
+    (_inject("{host: {a: b}}"), 3, "text"),
+    (_inject("{host: []}"), 3, "empty"),
+    (_inject("{host: null}"), 3, "needs 'host'"),
+    (_inject("{header: Authorization}"), 3, "needs 'host'"),
+    (_inject("{}"), 3, "needs 'host'"),
+    (_inject("{host: '*'}"), 3, "everybody"),
+    (_inject("{host: [a.com, 'https://*:8443/v1']}"), 3, "everybody"),
+    (_inject("{host: '*.com'}"), 3, "everybody"),
+    (_inject("{host: 'a.*.com'}"), 3, "wildcard"),
+    (_inject("{host: 10.0.0.0/8}"), 3, "cidr"),
+    (_inject("{host: 'ftp://a.com'}"), 3, "scheme"),
+    (_inject("{host: a.com, header: [X-Key, Host]}"), 3, "'Host' cannot carry"),
+    (_inject("{host: a.com, header: 'X Key'}"), 3, "name of a header"),
+    (_inject("{host: a.com, header: []}"), 3, "empty"),
+    (_inject("{host: a.com, query: ''}"), 3, "query parameter"),
+    (_inject("{host: a.com, query: [key]}"), 3, "text"),
+    (_inject("{host: a.com, headers: X-Key}"), 3, "has no 'headers': it has host, header, query"),
+    (_inject("{host: a.com, cidr: 10.0.0.0/8}"), 3, "has no 'cidr'"),
     (_in("environment: {allow: [A]}"), 3, "mapping"),
     (_in("resources: {limits: {memory: 512M}}"), 3, "512Mi"),
     (_in("resources: {limits: {memory: []}}"), 3, "one value"),

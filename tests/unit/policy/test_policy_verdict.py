@@ -28,6 +28,10 @@ permissions:
     allow:
       - host: api.x.com
       - {host: "https://y.com/v1/*", methods: [GET]}
+      - host: "*.z.com"
+      - host: "localhost:8080"
+      - cidr: "10.1.0.0/16"
+      - host: "*:9000"
     deny:
       - host: "*.evil.com"
   environment:
@@ -35,9 +39,12 @@ permissions:
       - key: HOME
       - key: UNSET
       - {key: TOKEN, inject: {host: api.x.com}}
+      - {key: SHORT, inject: {host: api.x.com}}
+      - key: LOCKED
   resources:
     limits: {memory: 256Mi, cpu: 500m}
 """
+VALUE = "the value of the secret"
 R, W = Access.READ, Access.WRITE
 
 
@@ -55,7 +62,12 @@ def asked(tmp_path: Path) -> Ask:
     )
 
     def ask(kind: Kind, target: str, access: Access = R) -> Verdict:
-        situation = Situation(storage, {"HOME": "/root", "TOKEN": "t"})
+        situation = Situation(
+            storage,
+            {"HOME": "/root", "SHORT": "t", "LOCKED": "from the environment"},
+            {"TOKEN": VALUE},
+            {"LOCKED": "the keyring is locked"},
+        )
         target = target.replace("T/", f"{tmp_path}/")
         verdict = explain(policy, kind, target, situation, access=access)
         rule = verdict.rule and verdict.rule.replace(f"{tmp_path}/", "T/")
@@ -113,10 +125,27 @@ OTHERS = [
     (Kind.NETWORK, "https://y.com/v1/a", True, "network.allow[1] (https://y.com/v1/*)"),
     (Kind.NETWORK, "https://y.com/v2", False, "no rule allows GET https://y.com:443/v2"),
     (Kind.NETWORK, "a.evil.com", False, "denied by network.deny[0] (*.evil.com)"),
+    (Kind.NETWORK, "api.x.com", True, ", if it leads to an address that is public, or allowed"),
+    (Kind.NETWORK, "a.z.com", True, "network.allow[2] (*.z.com), if it leads"),
+    (Kind.NETWORK, "10.1.2.3", True, "GET https://10.1.2.3:443/ is allowed by network.allow[4]"),
+    (Kind.NETWORK, "http://10.1.2.3/", True, "is allowed by network.allow[4] (10.1.0.0/16)"),
+    (Kind.NETWORK, "localhost:8080", True, "is allowed by network.allow[3] (localhost:8080)"),
+    (Kind.NETWORK, "localhost", False, "no rule allows"),
+    (Kind.NETWORK, "localhost:9000", False, "which is this machine: only a rule for that address"),
+    (Kind.NETWORK, "10.2.0.1:9000", False, "which is private: only a rule for that address"),
+    (Kind.NETWORK, "[::ffff:10.2.0.1]:9000", False, "which is private"),
     (Kind.ENVIRONMENT, "HOME", True, "HOME is allowed by environment.allow[0] (HOME)"),
     (Kind.ENVIRONMENT, "UNSET", True, "but it is not set"),
     (Kind.ENVIRONMENT, "PATH", False, "PATH: no rule"),
-    (Kind.ENVIRONMENT, "TOKEN", False, "not enforceable yet"),
+    (Kind.ENVIRONMENT, "HOME", True, ": given as its value, from the environment"),
+    (
+        Kind.ENVIRONMENT,
+        "TOKEN",
+        True,
+        "given as a placeholder (a secret of this component), for api.x.com only",
+    ),
+    (Kind.ENVIRONMENT, "SHORT", False, "but not given: its value has fewer than 12 bytes"),
+    (Kind.ENVIRONMENT, "LOCKED", False, "but not given: the keyring is locked"),
     (Kind.MEMORY, "", True, "memory: 256Mi, set by resources.limits.memory"),
     (Kind.MEMORY, "256Mi", True, "256Mi is within 256Mi"),
     (Kind.MEMORY, "1Gi", False, "1Gi is over 256Mi"),
@@ -132,6 +161,7 @@ def test_others(asked: Ask, kind: Kind, target: str, allowed: bool, reason: str)
     verdict = asked(kind, target)
     assert verdict.allowed is allowed
     assert reason in verdict.reason
+    assert VALUE not in repr(verdict)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +177,13 @@ def test_others(asked: Ask, kind: Kind, target: str, allowed: bool, reason: str)
 def test_what_cannot_be_asked(asked: Ask, kind: Kind, target: str) -> None:
     with pytest.raises(PolicyError):
         asked(kind, target)
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "TRACE"])
+def test_methods_that_no_rule_allows(method: str) -> None:
+    policy, situation = parse_policy(POLICY, "p"), Situation(Storage(), {})
+    verdict = explain(policy, Kind.NETWORK, "api.x.com", situation, method=method)
+    assert (verdict.allowed, verdict.reason) == (False, f"{method} is not for components")
 
 
 @pytest.mark.parametrize(("kind", "target"), [(Kind.STORAGE, "/a"), (Kind.NETWORK, "a.com")])
