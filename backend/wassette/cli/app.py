@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         "tool": "tool:tool",
         "doctor": "doctor:doctor",
         "activity": "activity:activity",
+        "approvals": "approvals:approvals",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",
