@@ -30,7 +30,7 @@ BIG_JS = "js-inventory"
 
 
 def main() -> None:
-    from benchmarks import egress, files, outgoing, starts, workers
+    from benchmarks import egress, files, outgoing, walls, workers
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
@@ -43,7 +43,7 @@ def main() -> None:
     files.measure(3 if quick else 12)
     outgoing.measure(3 if quick else 10)
     egress.measure(3 if quick else 10)
-    starts.measure(10 if quick else 100)
+    walls.measure(10 if quick else 100)
 
 
 async def measure(folder: Path, rounds: int) -> None:
