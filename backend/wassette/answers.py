@@ -111,6 +111,8 @@ class CallResult:
     exchanges: tuple[Exchange, ...] = ()
     """The requests that it made, or wanted to make, in the order in which they ended; at most
     `outgoing.MAX_EXCHANGES`."""
+    call: str = ""
+    """Its id in the activity record."""
 
     @property
     def refusals(self) -> list[str]:

@@ -54,6 +54,7 @@ from .policy import (
     unchanged,
 )
 from .policy.verdict import Kind, Situation, explain
+from .recording import Call, Recorder
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
@@ -159,6 +160,7 @@ class Host:
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
         )
         self._secret_reader = SecretReader(self._secrets)
+        self._recorder = Recorder(paths().activity, self._secrets.values_read)
         self._also_protected: tuple[Path, ...] = ()
         self._roots = (
             paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
@@ -177,6 +179,7 @@ class Host:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
         await self._way_out.close()
+        await self._recorder.close()
 
     # -- components ----------------------------------------------------------------------------
 
@@ -225,6 +228,9 @@ class Host:
         self._notify()
         self._warm(located.id)
         changed = before.digest if before and before.digest != copied.digest else None
+        if record != before:
+            word = "reload" if before is not None else "load"
+            self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
         names = tuple(tool.name for tool in self.tools().of(located.id))
         return Loaded(record, replaced, names, changed)
 
@@ -232,6 +238,7 @@ class Host:
         """Remove a component with its policy. Raises `ComponentNotFound`."""
         await asyncio.to_thread(self.store.remove, component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        self._recorder.change("unload", component_id)
         self._notify()
 
     def components(self) -> list[ComponentState]:
@@ -345,36 +352,59 @@ class Host:
         record = await self.component(tool.component_id)
         if progress is not None and self._code.known(record) is None:
             progress("compiling", None)
+        call = Call(name, record.id, record.digest, client)
         outcome = Outcome(printed=printed)
         requests = Requests(record.id, partial(self._route, record.id, session))
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        grants = await self.current_grants(record.id, session)
-        value: Any = None
-        error: CallError | None = None
+        ended, size, reason = "cancelled", None, ""
         try:
-            function = tool.function
-            value = json.loads(
-                await self._run(
+            grants = await self.current_grants(record.id, session)
+            value: Any = None
+            error: CallError | None = None
+            try:
+                function = tool.function
+                answer = await self._run(
                     record, grants, function.interface, function.name, data, outcome, requests
                 )
+                size, value = len(answer), json.loads(answer)
+            except InvalidArguments as wrong:
+                error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
+            except CallError as failed:
+                error = type(failed)(f"{name} ({record.id}) {failed}")
+            await requests.settled()
+            is_error = error is not None or (
+                tool.returns_result and isinstance(value, dict) and "err" in value
             )
-        except InvalidArguments as wrong:
-            error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
-        except CallError as failed:
-            error = type(failed)(f"{name} ({record.id}) {failed}")
-        await requests.settled()
+            ended, reason = "error" if is_error else "ok", str(error or "")
+        except WassetteError as broken:
+            ended, reason = "error", str(broken)
+            raise
+        finally:
+            refused = (
+                *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
+                *requests.refused,
+            )
+            output = _decode_output(outcome)
+            self._recorder.call(
+                call,
+                ended,
+                arguments=arguments,
+                reason=reason,
+                result_size=size,
+                memory=outcome.memory,
+                output=output,
+                refused=refused,
+                exchanges=requests.exchanges,
+            )
         return CallResult(
             tool=tool,
             value=value,
             error=error,
-            is_error=error is not None
-            or (tool.returns_result and isinstance(value, dict) and "err" in value),
-            output=_decode_output(outcome),
-            refused=(
-                *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
-                *requests.refused,
-            ),
+            is_error=is_error,
+            output=output,
+            refused=refused,
             exchanges=tuple(requests.exchanges),
+            call=call.id,
         )
 
     async def _run(
@@ -614,13 +644,17 @@ class Host:
             return path
 
         bound = await asyncio.to_thread(bind)
+        self._recorder.change(f"bind root {name} to {bound}", component_id)
         self._notify()
         return bound
 
     async def unbind_root(self, component_id: str, name: str) -> bool:
         """Have a named root be the component's private directory again; whether it was not."""
         self._check_known(component_id)
-        return await asyncio.to_thread(self.policies.bind, component_id, name, None)
+        done = await asyncio.to_thread(self.policies.bind, component_id, name, None)
+        if done:
+            self._recorder.change(f"unbind root {name}", component_id)
+        return done
 
     def policy(self, component_id: str) -> PolicyView:
         """A component's policy. Raises `ComponentNotFound`."""
@@ -645,31 +679,52 @@ class Host:
             check_enforceable_storage(uri, self._protected())
             return document.grant_storage(uri, kinds)
 
-        await self._edit(component_id, grant)
+        words = ",".join(sorted(kinds))
+        await self._edit(component_id, grant, f"grant storage {words} {uri}")
 
     async def revoke_storage(self, component_id: str, uri: str) -> bool:
         """Take all access to a URI back. Returns whether there was any."""
-        return await self._edit(component_id, lambda document: document.revoke_storage(uri))
+        return await self._edit(
+            component_id, lambda document: document.revoke_storage(uri), f"revoke storage {uri}"
+        )
 
     async def grant_network(self, component_id: str, host: str) -> None:
-        await self._edit(component_id, lambda document: document.grant_network(host))
+        await self._edit(
+            component_id, lambda document: document.grant_network(host), f"grant network {host}"
+        )
 
     async def revoke_network(self, component_id: str, host: str) -> bool:
-        return await self._edit(component_id, lambda document: document.revoke_network(host))
+        return await self._edit(
+            component_id, lambda document: document.revoke_network(host), f"revoke network {host}"
+        )
 
     async def grant_environment(self, component_id: str, key: str) -> None:
-        await self._edit(component_id, lambda document: document.grant_environment(key))
+        await self._edit(
+            component_id,
+            lambda document: document.grant_environment(key),
+            f"grant environment {key}",
+        )
 
     async def bind_environment(self, component_id: str, injection: Injection) -> None:
         """Let a component send a variable's value to some hosts without seeing it."""
-        await self._edit(component_id, lambda document: document.bind_environment(injection))
+        await self._edit(
+            component_id,
+            lambda document: document.bind_environment(injection),
+            f"grant environment {injection.key} for {injection.shown}",
+        )
 
     async def revoke_environment(self, component_id: str, key: str) -> bool:
-        return await self._edit(component_id, lambda document: document.revoke_environment(key))
+        return await self._edit(
+            component_id,
+            lambda document: document.revoke_environment(key),
+            f"revoke environment {key}",
+        )
 
     async def grant_memory(self, component_id: str, limit: str) -> None:
         """`limit`: `512Mi`, `1Gi`, plain bytes."""
-        await self._edit(component_id, lambda document: document.set_memory(limit))
+        await self._edit(
+            component_id, lambda document: document.set_memory(limit), f"grant memory {limit}"
+        )
 
     def check_attachable(self, component_id: str, document: PolicyDocument) -> None:
         """Whether `attach_policy` would work, once there is such a component. Raises as it does."""
@@ -685,9 +740,12 @@ class Host:
         """
         self._check_known(component_id)
         self.check_attachable(component_id, document)
-        return await asyncio.to_thread(
+        done = await asyncio.to_thread(
             self.policies.attach, component_id, document.to_text(), source
         )
+        if done:
+            self._recorder.change("attach policy", component_id, reason=source)
+        return done
 
     def protect(self, path: Path) -> None:
         """Give no component access to this file, whatever is granted: it is what grants are read
@@ -699,6 +757,7 @@ class Host:
         """Take every permission back."""
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        self._recorder.change("take every permission back", component_id)
         self._notify()
 
     # -- secrets: only for people --------------------------------------------------------------
@@ -730,7 +789,10 @@ class Host:
         if not (session or self.session).agent_grants:
             raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
 
-    async def _edit(self, component_id: str, change: Callable[[PolicyDocument], bool]) -> bool:
+    async def _edit(
+        self, component_id: str, change: Callable[[PolicyDocument], bool], what: str
+    ) -> bool:
+        """`what` it does, for the record."""
         self._check_known(component_id)
 
         def edit() -> bool:
@@ -738,6 +800,8 @@ class Host:
                 return change(document)
 
         done = await asyncio.to_thread(edit)
+        if done:
+            self._recorder.change(what, component_id)
         self._notify()
         return done
 

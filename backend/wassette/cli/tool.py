@@ -13,7 +13,7 @@ from .output import note, show, table, to_json, visible_text
 from .run import run
 
 if TYPE_CHECKING:
-    from wassette.answers import CallResult
+    from wassette.answers import CallResult, Client
     from wassette.host import Host
     from wassette.toolset import Tool
 
@@ -91,7 +91,7 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
 
     async def work(host: Host) -> CallResult:
         await host.examined()
-        return await host.call_tool(name, data)
+        return await host.call_tool(name, data, _client())
 
     result = run(work)
     if result.output:
@@ -103,6 +103,15 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
     show({"result": result.value}, default=lambda: _plain(result.value))
     if result.is_error:
         ctx.exit(1)
+
+
+def _client() -> Client:
+    from secrets import token_urlsafe
+
+    from wassette._version import __version__
+    from wassette.answers import Client
+
+    return Client("wassette", __version__, "cli", token_urlsafe(16))
 
 
 def _arguments(text: str) -> bytes:

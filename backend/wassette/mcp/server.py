@@ -27,6 +27,7 @@ from mcp.shared.exceptions import MCPError
 
 from wassette._version import __version__
 from wassette.errors import ToolNotFound, WassetteError
+from wassette.recording import CALLER
 from wassette.session import CURRENT, Session
 from wassette.toolset import BUILTIN_NAMES, META_NAMES, Tool
 
@@ -204,6 +205,7 @@ class McpServer:
         self, session: ClientSession | None, outbox: Outbox, name: str, arguments: Mapping[str, Any]
     ) -> types.CallToolResult:
         brought = self._brought()
+        CALLER.set(session.client if session is not None else None)
         try:
             if brought.meta_tools and name == meta.CALL:
                 name, arguments = meta.unwrap(arguments)

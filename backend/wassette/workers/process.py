@@ -54,6 +54,8 @@ class Outcome:
     """What the guard refused: (kind, target), at most 100."""
     printed: Callable[[bytes], None] | None = None
     """Is given what is kept of the output, while the call runs."""
+    memory: int | None = None
+    """Bytes of memory that it took, as the worker says."""
 
 
 Reply = tuple[Header, bytes]
@@ -157,7 +159,7 @@ class WorkerProcess(asyncio.Protocol):
             raise
         self._close_ways_out("the call is over")
         taken = header.get("memory")
-        self.taken = taken if type(taken) is int else None
+        self.taken = outcome.memory = taken if type(taken) is int else None
         if header["kind"] == "result":
             return body
         if header["kind"] == "error":
