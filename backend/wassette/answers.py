@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -80,7 +82,7 @@ class Refusal:
     @classmethod
     def of_file(cls, component_id: str, kind: str, target: str) -> Refusal:
         """What the guard of files reports."""
-        access = kind.partition("-")[2]
+        access, target = kind.partition("-")[2], visible(target, 2000)
         command = ("wassette", "permission", "grant", "storage", component_id, f"fs://{target}")
         return cls(kind, target, command=(*command, "--access", access))
 

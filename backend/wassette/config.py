@@ -27,6 +27,8 @@ WALLS = ("best-effort", "require")  # the first is the default; see workers/wall
 APPROVALS_VARIABLE = "WASSETTE_APPROVALS"
 APPROVAL_TIMEOUT = 300.0
 """Seconds for which a person is waited for, if nothing else is configured."""
+APPROVAL_WAIT = 20.0
+"""Seconds for which an agent that asked is kept waiting, before it is told to come back."""
 _MAX_APPROVAL_TIMEOUT = 24 * 3600.0
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
@@ -66,6 +68,8 @@ class Settings:
     approvals: Approvals = Approvals.ASK
     approval_timeout: float = APPROVAL_TIMEOUT
     """Seconds for which a person is waited for; then it is denied."""
+    approval_wait: float = APPROVAL_WAIT
+    """Seconds after which an agent that asks for a permission is told to come back."""
     secrets: str = "auto"
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
@@ -113,7 +117,8 @@ def load(
         meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
         walls=_walls(environ, file, configured),
         approvals=approvals or _approvals(environ, file, configured) or default_approvals,
-        approval_timeout=_approval_timeout(file, configured),
+        approval_timeout=_seconds("approval_timeout", APPROVAL_TIMEOUT, file, configured),
+        approval_wait=_seconds("approval_wait", APPROVAL_WAIT, file, configured),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
@@ -134,15 +139,15 @@ def _approvals(
     return Approvals(value)
 
 
-def _approval_timeout(file: Path, configured: Mapping[str, Any]) -> float:
-    value = configured.get("approval_timeout", APPROVAL_TIMEOUT)
+def _seconds(key: str, default: float, file: Path, configured: Mapping[str, Any]) -> float:
+    value = configured.get(key, default)
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
         or not 0 < value <= _MAX_APPROVAL_TIMEOUT
     ):
         most = int(_MAX_APPROVAL_TIMEOUT)
-        raise ConfigError(f"approval_timeout in {file} should be seconds, up to {most}")
+        raise ConfigError(f"{key} in {file} should be seconds, up to {most}")
     return float(value)
 
 

@@ -11,17 +11,21 @@ import contextlib
 import hashlib
 import json
 import logging
+import stat
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
+from .asking import Asking, Caller, Surroundings
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
 from .components.store import ComponentStore, Unexamined
+from .config import Approvals
 from .errors import (
     CallError,
     ComponentError,
@@ -29,16 +33,17 @@ from .errors import (
     DigestMismatch,
     InvalidArguments,
     InvalidComponent,
-    NeedsPerson,
     PolicyError,
+    RequestRefused,
     SecretError,
     ToolNotFound,
     WassetteError,
 )
-from .outgoing import Requests, WayOut
+from .outgoing import Held, Requests, WayOut
 from .paths import paths
 from .policy import (
     Access,
+    EnvironmentRule,
     Grants,
     Policy,
     PolicyDocument,
@@ -46,6 +51,7 @@ from .policy import (
     PolicyStatus,
     PolicyStore,
     Storage,
+    StorageRule,
     Verdict,
     check_bindable,
     check_enforceable_storage,
@@ -53,6 +59,7 @@ from .policy import (
     resolve_storage,
     unchanged,
 )
+from .policy.network import NetworkTarget
 from .policy.verdict import Kind, Situation, explain
 from .recording import Call, Recorder
 from .sandbox.tiers import Tier
@@ -60,6 +67,7 @@ from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
 from .toolset import Toolset
+from .workers.clock import Clock
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
 from .workers.pool import CodeUnusable, Pool, WorkerSpec
@@ -67,13 +75,16 @@ from .workers.process import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
-    from pathlib import Path
 
     from .answers import Client, Progress
+    from .approvals.model import ApprovalRequest, Component, Rule
+    from .approvals.overlay import Extra
+    from .asking import Answer, Dialog
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
     from .secrets import Kept
+    from .toolset import Tool
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -81,6 +92,11 @@ _T = TypeVar("_T")
 GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
 paths lead takes a millisecond. A granted directory that is made meanwhile waits so long."""
+
+MAX_QUESTIONS = 20
+"""Different things that one call can have a person asked about."""
+MAX_RERUNS = 3
+"""How often a call is run again because a person has allowed what it was refused."""
 
 WATCH_INTERVAL = 0.05
 """Seconds between looks for changes that another process made: one `stat`, so that clients are told
@@ -136,6 +152,29 @@ class _Seen:
         )
 
 
+@dataclass
+class _Running:
+    """A call while it runs, however often it is run for that."""
+
+    record: ComponentRecord
+    session: Session | None
+    call: Call
+    caller: Caller | None
+    """Who waits for it; None if nobody is to be asked on its behalf."""
+    clock: Clock = field(default_factory=lambda: Clock(0))
+    asked: set[object] = field(default_factory=set)
+
+    @property
+    def bytes(self) -> tuple[str, str]:
+        return self.record.id, self.record.digest
+
+    @property
+    def component(self) -> Component:
+        from .approvals.model import Component
+
+        return Component(*self.bytes)
+
+
 class Host:
     """Use as an async context manager; closing it ends every worker."""
 
@@ -162,6 +201,18 @@ class Host:
         self._secret_reader = SecretReader(self._secrets)
         self._recorder = Recorder(paths().activity, self._secrets.values_read)
         self._also_protected: tuple[Path, ...] = ()
+        self.asking = Asking(
+            settings.component_dir,
+            settings.approval_timeout,
+            Surroundings(
+                current=self._current_digest,
+                write=self._write_rule,
+                enforceable=self._enforceable,
+                secret_values=self._secrets.values_read,
+                ids=self.store.ids,
+            ),
+            self._recorder,
+        )
         self._roots = (
             paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
         )
@@ -174,6 +225,7 @@ class Host:
 
     async def close(self) -> None:
         """End every worker and everything in the background. Can be done more than once."""
+        await self.asking.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -228,6 +280,8 @@ class Host:
         self._notify()
         self._warm(located.id)
         changed = before.digest if before and before.digest != copied.digest else None
+        if changed is not None:
+            await self.asking.component_changed(located.id, copied.digest)
         if record != before:
             word = "reload" if before is not None else "load"
             self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
@@ -238,6 +292,7 @@ class Host:
         """Remove a component with its policy. Raises `ComponentNotFound`."""
         await asyncio.to_thread(self.store.remove, component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        await self.asking.component_changed(component_id, None)
         self._recorder.change("unload", component_id)
         self._notify()
 
@@ -335,11 +390,13 @@ class Host:
         session: Session | None = None,
         progress: Progress | None = None,
         printed: Callable[[bytes], None] | None = None,
+        dialog: Dialog | None = None,
     ) -> CallResult:
         """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
         the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
 
         `client`: who calls. `printed` is given what the component prints, while it runs.
+        `dialog`: where a person can be asked besides; without a `client`, nobody is asked.
         Cancelling ends the call in the component.
         """
         try:
@@ -352,34 +409,44 @@ class Host:
         record = await self.component(tool.component_id)
         if progress is not None and self._code.known(record) is None:
             progress("compiling", None)
+        await self.asking.look()
         call = Call(name, record.id, record.digest, client)
-        outcome = Outcome(printed=printed)
-        requests = Requests(record.id, partial(self._route, record.id, session))
+        asks = client is not None and (session or self.session).approvals != Approvals.DENY.value
+        running = _Running(
+            record,
+            session,
+            call,
+            Caller(client, call, arguments, progress, dialog) if client and asks else None,
+        )
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
+        outcome = Outcome(printed=printed)
+        requests = Requests(record.id, partial(self._route, running))
         ended, size, reason = "cancelled", None, ""
         try:
-            grants = await self.current_grants(record.id, session)
-            value: Any = None
-            error: CallError | None = None
-            try:
-                function = tool.function
-                answer = await self._run(
-                    record, grants, function.interface, function.name, data, outcome, requests
+            for last in (*[False] * MAX_RERUNS, True):
+                value: Any = None
+                error: CallError | None = None
+                try:
+                    answer = await self._run(running, tool, data, outcome, requests)
+                    size, value = len(answer), json.loads(answer)
+                except InvalidArguments as wrong:
+                    error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
+                except CallError as failed:
+                    error = type(failed)(f"{name} ({record.id}) {failed}")
+                await requests.settled()
+                is_error = error is not None or (
+                    tool.returns_result and isinstance(value, dict) and "err" in value
                 )
-                size, value = len(answer), json.loads(answer)
-            except InvalidArguments as wrong:
-                error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
-            except CallError as failed:
-                error = type(failed)(f"{name} ({record.id}) {failed}")
-            await requests.settled()
-            is_error = error is not None or (
-                tool.returns_result and isinstance(value, dict) and "err" in value
-            )
+                if last or not is_error or not await self._run_again(running, outcome, requests):
+                    break
+                outcome = Outcome(printed=printed)
+                requests = Requests(record.id, partial(self._route, running))
             ended, reason = "error" if is_error else "ok", str(error or "")
         except WassetteError as broken:
             ended, reason = "error", str(broken)
             raise
         finally:
+            self.asking.end_call(call.id)
             refused = (
                 *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
                 *requests.refused,
@@ -407,27 +474,58 @@ class Host:
             call=call.id,
         )
 
+    async def _run_again(self, running: _Running, outcome: Outcome, requests: Requests) -> bool:
+        """Whether a call that failed may be run again as if it had not been: it had no effect yet,
+        and a person has allowed what it was refused of files."""
+        if running.caller is None or not outcome.refused or outcome.changed or requests.sent:
+            return False
+        from .approvals.model import StorageAccess, What
+
+        record = running.record
+        state = self.policies.read(record.id)
+        if state.error is not None:
+            return False
+        grants = await self.current_grants(record.id, running.session, running)
+        roots = _named_roots(state.policy)
+        granted = False
+        for kind, path in outcome.refused[:MAX_QUESTIONS]:
+            if (kind, path) in running.asked or len(running.asked) >= MAX_QUESTIONS:
+                continue
+            running.asked.add((kind, path))
+            subject = StorageAccess(
+                path,
+                Access(kind.removeprefix("storage-")),
+                What(_what_is_at(path, grants)),
+                root=path.lstrip("/").partition("/")[0] in roots,
+            )
+            answer = await self.asking.ask(subject, running.component, running.caller, ())
+            if not answer.allowed:
+                return False
+            granted = True
+        return granted
+
     async def _run(
         self,
-        record: ComponentRecord,
-        grants: Grants,
-        interface: str | None,
-        function: str,
+        running: _Running,
+        tool: Tool,
         arguments: bytes,
         outcome: Outcome,
         requests: Requests,
     ) -> bytes:
+        record = running.record
+        grants = await self.current_grants(record.id, running.session, running)
         for attempt in (1, 2):
             code = await self._code.get(record)
             if code.tier is Tier.WINCH:
                 self._improve(record)
+            running.clock = Clock(grants.limits.timeout)
             try:
                 return await self._pool.call(
                     self._spec(record, code, grants),
-                    interface,
-                    function,
+                    tool.function.interface,
+                    tool.function.name,
                     arguments,
-                    grants.limits.timeout,
+                    running.clock,
                     outcome,
                     requests.answer,
                 )
@@ -439,27 +537,64 @@ class Host:
         raise AssertionError("unreachable")
 
     async def _route(
-        self,
-        component_id: str,
-        session: Session | None,
-        want: Want,
-        door: Door,
-        record: Callable[[Exchange], None],
+        self, running: _Running, want: Want, door: Door, record: Callable[[Exchange], None]
     ) -> Route:
         """Where a request goes, by the policy as it is now: what was revoked a moment ago counts.
 
-        Raises `RequestRefused`. Nothing was sent yet, and the component waits: what no rule covers
-        is refused here, and whoever asks a person instead does it here, too.
+        Raises `RequestRefused`. Nothing was sent yet, and the component waits; so it does while a
+        person is asked about what no rule covers.
         """
-        return await door.route(want, await self._rules(component_id, session), record)
+        while True:
+            held = Held(record)
+            try:
+                return await door.route(want, await self._rules(running), held)
+            except RequestRefused as refused:
+                answer = await self._asked_about(running, want, refused)
+                if answer is None:
+                    raise
+                if not answer.allowed:
+                    raise RequestRefused(
+                        refused.code,
+                        f"{refused}; {answer.reason}",
+                        grantable=True,
+                        address=refused.address,
+                    ) from None
+                held.drop()
+            finally:
+                held.pass_on()
 
-    async def _rules(self, component_id: str, session: Session | None) -> Rules:
+    async def _asked_about(
+        self, running: _Running, want: Want, refused: RequestRefused
+    ) -> Answer | None:
+        """What a person says to a request that was refused; None if nobody is asked."""
+        state = self.policies.read(running.record.id)
+        if running.caller is None or not refused.grantable or state.error is not None:
+            return None
+        from .approvals.model import NetworkAccess
+
+        try:
+            target = NetworkTarget.parse(
+                f"{want.scheme}://{want.authority}{want.path}", want.method
+            )
+        except PolicyError:
+            return None
+        key = (target.method, target.scheme, target.host, target.port, refused.address)
+        if key in running.asked or len(running.asked) >= MAX_QUESTIONS:
+            return None  # what was allowed then makes no difference, and what was denied counts
+        running.asked.add(key)
+        subject = NetworkAccess(target, refused.address)
+        with running.clock.stopped():
+            return await self.asking.ask(subject, running.component, running.caller, ())
+
+    async def _rules(self, running: _Running) -> Rules:
         """What decides about requests. A broken policy allows nothing."""
         from .egress import Rules
 
-        secrets = (await self.current_grants(component_id, session)).secrets
+        component_id = running.record.id
+        grants = await self.current_grants(component_id, running.session, running)
         # Read last: reading secrets may have taken as long as a person does.
-        return Rules(self.policies.read(component_id).policy, secrets)
+        state = self._allowed(component_id, running)
+        return Rules(state.policy, grants.secrets)
 
     def _spec(self, record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
@@ -526,16 +661,28 @@ class Host:
                 secrets = await self._secret_reader.read(component_id)
         return secrets
 
-    async def current_grants(self, component_id: str, session: Session | None = None) -> Grants:
+    async def current_grants(
+        self, component_id: str, session: Session | None = None, running: _Running | None = None
+    ) -> Grants:
         """What a component may use now in a call of `session`, with its secrets, as `read_secrets`
-        gets them."""
+        gets them; and what a person has allowed this call besides."""
         while True:
-            policy = self.policies.read(component_id).policy
+            policy = self._allowed(component_id, running).policy
             secrets = await self._read_secrets(component_id, policy)
             # Reading takes as long as a person does. Meanwhile the policy may be another one.
-            state = self.policies.read(component_id)
+            state = self._allowed(component_id, running)
             if _variables(state.policy) <= _variables(policy):
                 return self._grants(component_id, state, secrets, session)
+
+    def _allowed(self, component_id: str, running: _Running | None) -> PolicyState:
+        """A component's policy, with what a person has allowed for a while, which its deny rules
+        beat."""
+        state = self.policies.read(component_id)
+        if running is None or state.error is not None:
+            return state
+        call = running.call
+        extra = self.asking.allowed(running.bytes, call.about.get("session", ""), call.id)
+        return state if extra is None else _with(state, extra)
 
     def grants(self, component_id: str) -> Grants:
         """What a component may use now, without secrets that have not been read yet.
@@ -784,10 +931,66 @@ class Host:
 
     # -- what only people may do ---------------------------------------------------------------
 
-    def require_person(self, what: str, command: str, session: Session | None = None) -> None:
-        """Raise `NeedsPerson` unless agents were allowed to do such things."""
-        if not (session or self.session).agent_grants:
-            raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
+    # What an agent asks for, and `asking` a person allows: see mcp/builtin.py.
+
+    async def digest_of(self, reference: str) -> str:
+        """The sha256 of a component's bytes. Raises `InvalidReference`."""
+        located = sources.locate(reference)
+        incoming = self.store.incoming()
+        try:
+            return (await _to_its_end(sources.copy, located.path, incoming, _ignore)).digest
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def loaded(self, component_id: str) -> Component | None:
+        """What is loaded under this id, as approvals name it."""
+        from .approvals.model import Component
+
+        record = self._record_or_none(component_id)
+        return None if record is None else Component(record.id, record.digest)
+
+    async def what_changes(self, reference: str, digest: str) -> list[str]:
+        """What a person should know before these bytes take the place of those that are loaded.
+        They are examined for that only if the ones that are there have permissions.
+
+        Raises `ComponentError`.
+        """
+        located = sources.locate(reference)
+        before = self._record_or_none(located.id)
+        if before is None:
+            return []
+        notes = [f"{located.id} is loaded already; this takes its place"]
+        if self.policies.read(located.id).status is PolicyStatus.ABSENT:
+            return notes
+        from .approvals.seen import View, changes
+
+        incoming = self.store.incoming()
+        try:
+            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
+            if copied.digest != digest:
+                raise DigestMismatch(f"{located.source} changed while it was looked at")
+            after = await self._examine(
+                located.id, incoming, digest, located.source, lambda *_: None
+            )
+        except InvalidComponent as error:
+            raise InvalidComponent(f"{located.source} {error}") from None
+        finally:
+            incoming.unlink(missing_ok=True)
+        notes.append(f"it gets the permissions that {located.id} has")
+        found = changes(View.of(before), View.of(after))
+        return [*notes, *(one.text for one in found)]
+
+    def has_rule(self, component_id: str, rule: Rule) -> bool:
+        """Whether the policy has this very rule already."""
+        policy = self.policies.read(component_id).policy
+        if policy is None:
+            return False
+        have = (*policy.storage_allow, *policy.network_allow, *policy.environment_allow)
+        return rule in have
+
+    def changed(self) -> None:
+        """Something was changed by an approval: have those who watch told at once."""
+        self._notify()
 
     async def _edit(
         self, component_id: str, change: Callable[[PolicyDocument], bool], what: str
@@ -813,6 +1016,31 @@ class Host:
         ours = (*paths().all, self.settings.component_dir, self._secrets.directory)
         return (*ours, *self._also_protected)
 
+    # -- what approvals need to know -----------------------------------------------------------
+
+    def _current_digest(self, component_id: str) -> str | None:
+        record = self._record_or_none(component_id)
+        return record.digest if record is not None else None
+
+    def _write_rule(self, request: ApprovalRequest, rule: Rule) -> None:
+        from .approvals.write import write_rule
+
+        write_rule(
+            self.policies,
+            request,
+            rule,
+            current=self._current_digest,
+            protected=self._protected(),
+        )
+
+    def _enforceable(self, rule: Rule) -> bool:
+        if isinstance(rule, StorageRule):
+            try:
+                check_enforceable_storage(rule.uri, self._protected())
+            except PolicyError:
+                return False
+        return True
+
     # -- clients -------------------------------------------------------------------------------
 
     def clients(self) -> list[Client]:
@@ -825,6 +1053,8 @@ class Host:
 
     def disconnect(self, client: Client) -> None:
         self._clients.pop(client.session, None)
+        if self.asking.opened:
+            self._background(self.asking.end_session(client.session), "end session")
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -916,6 +1146,41 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
         task.exception()
         raise asyncio.CancelledError
     return task.result()
+
+
+def _with(state: PolicyState, extra: Extra) -> PolicyState:
+    policy = state.policy or Policy("1.0")
+    known = {rule.key for rule in policy.environment_allow}
+    keys = [key for key in extra.environment if key not in known]
+    return PolicyState(
+        PolicyStatus.LOADED,
+        replace(
+            policy,
+            storage_allow=(*policy.storage_allow, *extra.storage),
+            network_allow=(*policy.network_allow, *extra.network),
+            environment_allow=(*policy.environment_allow, *map(EnvironmentRule, keys)),
+        ),
+    )
+
+
+def _named_roots(policy: Policy | None) -> set[str]:
+    uris = [rule.uri for rule in policy.storage_allow] if policy is not None else []
+    named = [uri.removeprefix("fs://") for uri in uris if not uri.startswith("fs:///")]
+    return {name.partition("/")[0] for name in named}
+
+
+def _what_is_at(path: str, grants: Grants) -> str:
+    """`file`, `directory` or `missing`: what a component's path is, as far as can be seen."""
+    for mount in sorted(grants.mounts, key=lambda one: -len(one.guest)):
+        below = path.removeprefix(mount.guest.rstrip("/") + "/")
+        if below != path:
+            path = f"{mount.host}/{below}"
+            break
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return "missing"
+    return "directory" if stat.S_ISDIR(mode) else "file"
 
 
 def _variables(policy: Policy | None) -> set[str]:

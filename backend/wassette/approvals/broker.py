@@ -557,6 +557,11 @@ class Approvals:
                 task.cancel()
         question.prompts = set()
 
+    @property
+    def watched(self) -> bool:
+        """Whether a front end is open that shows what is asked."""
+        return bool(self._listeners)
+
     @contextlib.asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Event]]:
         """What happens from now on. A front end that falls far behind is told `LOST`."""

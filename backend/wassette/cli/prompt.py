@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wassette.approvals.choices import parse_rule
 from wassette.approvals.model import Scope, Surface, allowed, denied
+from wassette.asking import Dialog
 from wassette.errors import DecisionRefused
 
 from .approval_text import shown_request, wrapped
@@ -34,18 +35,14 @@ _ANSWER = re.compile(r"(?P<key>[yshan])(?:\s*(?P<number>\d{1,3})|\s+(?P<rule>\S.
 _POLL = 0.05  # seconds, where a terminal cannot be waited for
 
 
-def has_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-class TerminalPrompter:
+class TerminalPrompter(Dialog):
     """One question at a time, on stderr; answers are lines from stdin."""
 
     at_once = 1
 
     def __init__(self, now: Callable[[], int]) -> None:
         """`now` is in milliseconds since 1970."""
+        super().__init__()
         self._now = now
         self._gone = False
 
@@ -62,6 +59,7 @@ class TerminalPrompter:
                 line = await _line()
                 if line is None:
                     self._gone = True
+                    self.dismissed.set()
                     return None
                 try:
                     decision = answer(request, line, self._now())
