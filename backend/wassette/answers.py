@@ -66,6 +66,9 @@ class Loaded:
     tools: tuple[str, ...]
     changed_from: str | None
     """The digest that it replaced, if its bytes are others now."""
+    changes: tuple[str, ...] = ()
+    """What is different, in plain words, if a person has not seen it yet and it has permissions,
+    which wait until then (`Host.mark_seen`)."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from .errors import (
     SecretError,
     ToolNotFound,
     WassetteError,
+    visible,
 )
 from .outgoing import Held, Requests, WayOut
 from .paths import paths
@@ -95,6 +96,10 @@ paths lead takes a millisecond. A granted directory that is made meanwhile waits
 
 MAX_QUESTIONS = 20
 """Different things that one call can have a person asked about."""
+MAX_CHANGES = 100
+"""Differences between components that are kept for a person."""
+MAX_NOTES, MAX_NOTE = 15, 500
+"""Differences, and characters of each, that the question of an agent has room for."""
 MAX_RERUNS = 3
 """How often a call is run again because a person has allowed what it was refused."""
 
@@ -237,12 +242,19 @@ class Host:
     # -- components ----------------------------------------------------------------------------
 
     async def load(
-        self, reference: str, progress: Progress | None = None, *, digest: str | None = None
+        self,
+        reference: str,
+        progress: Progress | None = None,
+        *,
+        digest: str | None = None,
+        seen: bool = False,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
         `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
-        them is read as a component. Cancelling is safe at any point.
+        them is read as a component. `seen`: a person knows what is different from the component
+        that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
+        Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
@@ -268,7 +280,8 @@ class Host:
                 )
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
-            record = replace(record, source=located.source, loaded_at=loaded_at)
+            unseen = () if seen else self._unseen(before, record)
+            record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
             if record == before:
                 replaced = True  # nothing is other than it was
             else:
@@ -287,7 +300,26 @@ class Host:
             word = "reload" if before is not None else "load"
             self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
         names = tuple(tool.name for tool in self.tools().of(located.id))
-        return Loaded(record, replaced, names, changed)
+        return Loaded(record, replaced, names, changed, record.unseen)
+
+    def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
+        """What a person has to see before the permissions that are there are for `now`."""
+        if before is None or self.policies.read(now.id).status is PolicyStatus.ABSENT:
+            return ()
+        if before.digest == now.digest:
+            return before.unseen
+        from .approvals.seen import View, changes
+
+        found = tuple(one.text for one in changes(View.of(before), View.of(now)))
+        return (*before.unseen, *(found or ("its code is other code",)))[:MAX_CHANGES]
+
+    async def mark_seen(self, component_id: str) -> None:
+        """A person has been shown what is different about a component: its permissions count."""
+        record = await self.component(component_id)
+        if record.unseen:
+            await asyncio.to_thread(self.store.mark_seen, component_id, record.digest)
+            self._recorder.change("seen by a person", component_id, digest=record.digest)
+            self._notify()
 
     async def unload(self, component_id: str) -> None:
         """Remove a component with its policy. Raises `ComponentNotFound`."""
@@ -483,7 +515,7 @@ class Host:
         from .approvals.model import StorageAccess, What
 
         record = running.record
-        state = self.policies.read(record.id)
+        state = self._policy(record.id, record)
         if state.error is not None:
             return False
         grants = await self.current_grants(record.id, running.session, running)
@@ -568,7 +600,7 @@ class Host:
         self, running: _Running, want: Want, refused: RequestRefused
     ) -> Answer | None:
         """What a person says to a request that was refused; None if nobody is asked."""
-        state = self.policies.read(running.record.id)
+        state = self._policy(running.record.id, running.record)
         if running.caller is None or not refused.grantable or state.error is not None:
             return None
         from .approvals.model import NetworkAccess
@@ -675,10 +707,27 @@ class Host:
             if _variables(state.policy) <= _variables(policy):
                 return self._grants(component_id, state, secrets, session)
 
+    def _policy(self, component_id: str, record: ComponentRecord | None = None) -> PolicyState:
+        """A component's policy. Until a person has seen what is different about its bytes, it
+        counts as one that cannot be read."""
+        state = self.policies.read(component_id)
+        if state.status is PolicyStatus.ABSENT:
+            return state
+        record = record or self._record_or_none(component_id)
+        if record is None or not record.unseen:
+            return state
+        return PolicyState(
+            PolicyStatus.BROKEN,
+            error=PolicyError(
+                f"'{component_id}' has changed since a person last saw it, and its permissions "
+                f"wait until one has: wassette component load {visible(record.source, 500)}"
+            ),
+        )
+
     def _allowed(self, component_id: str, running: _Running | None) -> PolicyState:
         """A component's policy, with what a person has allowed for a while, which its deny rules
         beat."""
-        state = self.policies.read(component_id)
+        state = self._policy(component_id, running.record if running is not None else None)
         if running is None or state.error is not None:
             return state
         call = running.call
@@ -690,7 +739,7 @@ class Host:
 
         A broken policy gives nothing.
         """
-        state = self.policies.read(component_id)
+        state = self._policy(component_id)
         return self._grants(component_id, state, self._secrets_for(component_id, state.policy))
 
     def _grants(
@@ -751,7 +800,7 @@ class Host:
         Raises `ComponentNotFound`, and `PolicyError` for a target that is not one of its kind.
         """
         self._check_known(component_id)
-        state = self.policies.read(component_id)
+        state = self._policy(component_id)
         if state.error is not None:
             return Verdict(
                 False, f"the policy cannot be read, so nothing is allowed: {state.error}"
@@ -807,7 +856,7 @@ class Host:
     def policy(self, component_id: str) -> PolicyView:
         """A component's policy. Raises `ComponentNotFound`."""
         self._check_known(component_id)
-        state = self.policies.read(component_id)
+        state = self._policy(component_id)
         path = self.policies.path(component_id)
         roots, _ = self._bound(component_id)
         if state.status is not PolicyStatus.LOADED:
@@ -905,6 +954,9 @@ class Host:
         """Take every permission back."""
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        record = self._record_or_none(component_id)
+        if record is not None and record.unseen:  # there is nothing that could be inherited
+            await asyncio.to_thread(self.store.mark_seen, component_id, record.digest)
         self._recorder.change("take every permission back", component_id)
         self._notify()
 
@@ -950,20 +1002,22 @@ class Host:
         record = self._record_or_none(component_id)
         return None if record is None else Component(record.id, record.digest)
 
-    async def what_changes(self, reference: str, digest: str) -> list[str]:
-        """What a person should know before these bytes take the place of those that are loaded.
-        They are examined for that only if the ones that are there have permissions.
+    async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
+        """What a person should know before these bytes take the place of those that are loaded,
+        and whether that is all. They are examined for that only if the ones that are there have
+        permissions.
 
         Raises `ComponentError`.
         """
         located = sources.locate(reference)
         before = self._record_or_none(located.id)
         if before is None:
-            return []
+            return [], True
         notes = [f"{located.id} is loaded already; this takes its place"]
         if self.policies.read(located.id).status is PolicyStatus.ABSENT:
-            return notes
+            return notes, True
         from .approvals.seen import View, changes
+        from .approvals.text import quoted
 
         incoming = self.store.incoming()
         try:
@@ -977,9 +1031,18 @@ class Host:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
             incoming.unlink(missing_ok=True)
-        notes.append(f"it gets the permissions that {located.id} has")
-        found = changes(View.of(before), View.of(after))
-        return [*notes, *(one.text for one in found)]
+        texts = [*before.unseen, *(one.text for one in changes(View.of(before), View.of(after)))]
+        # A note is cut where it is long, and there are only so many.
+        if len(texts) > MAX_NOTES or any(
+            len(quoted(text, 10 * MAX_NOTE)) > MAX_NOTE for text in texts
+        ):
+            return [
+                *notes,
+                f"more is different than can be shown here: the permissions of {located.id} wait "
+                "until you load it at a terminal, which shows it",
+                *texts[:MAX_NOTES],
+            ], False
+        return [*notes, f"it gets the permissions that {located.id} has", *texts], True
 
     def has_rule(self, component_id: str, rule: Rule) -> bool:
         """Whether the policy has this very rule already."""

@@ -126,10 +126,13 @@ class Builtins:
         component = self.host.loaded(sources.locate(path).id)
         if component is not None and component.digest == digest:
             return _loaded(await self.host.load(path, asker.progress, digest=digest))
-        notes = await self.host.what_changes(path, digest)
+        notes, complete = await self.host.what_changes(path, digest)
 
         async def act(_: Answer) -> types.CallToolResult:
-            return _loaded(await self.host.load(path, asker.progress, digest=digest))
+            if self.host.loaded(sources.locate(path).id) != component:
+                raise NeedsPerson("Another component was loaded under this id meanwhile: ask again")
+            # What is different was in the question, if it had room for it.
+            return _loaded(await self.host.load(path, asker.progress, digest=digest, seen=complete))
 
         subject = LoadAsked(path, digest)
         return await self._ask("load-component", a, asker, subject, component, act, notes)
