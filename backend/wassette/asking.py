@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 SAY_AGAIN = 10.0
 """Seconds after which a client is told again that a person is waited for: many give up on a call
 that they have heard nothing of for a minute."""
-KEPT = 600.0
+KEPT = 300.0
 """Seconds for which the result of an action is kept for whoever asked for it and did not wait."""
 MAX_ACTIONS = 1000
 """Actions of agents that wait, or whose results are kept."""
@@ -270,6 +270,12 @@ class Asking:
         result: _T = action.task.result()
         return result
 
+    def forget(self, key: object) -> None:
+        """Whoever asked knows by other means that it was done: what came of it is of the past."""
+        action = self._actions.get(key)
+        if action is not None and action.task.done():
+            del self._actions[key]
+
     def _keep(self, key: object, action: _Action) -> None:
         if not action.task.cancelled():
             action.task.exception()  # seen, also when nobody comes for it
@@ -285,6 +291,13 @@ class Asking:
     def end_call(self, call: str) -> None:
         if self._approvals is not None:
             self._approvals.end_call(call)
+
+    def waits(self, session: str) -> bool:
+        """Whether something that was asked for in this session waits for a person."""
+        return any(
+            action.caller.client.session == session and not action.task.done()
+            for action in self._actions.values()
+        )
 
     async def end_session(self, session: str) -> None:
         if self._approvals is not None:

@@ -1115,9 +1115,10 @@ class Host:
         """A client is there, or says that its name is another one now."""
         self._clients[client.session] = client
 
-    def disconnect(self, client: Client) -> None:
+    def disconnect(self, client: Client, *, passing: bool = False) -> None:
+        """`passing`: it was there for one request only, and may come back for what it asked."""
         self._clients.pop(client.session, None)
-        if self.asking.opened:
+        if self.asking.opened and not (passing and self.asking.waits(client.session)):
             self._background(self.asking.end_session(client.session), "end session")
 
     # -- changes -------------------------------------------------------------------------------

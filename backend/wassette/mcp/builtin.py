@@ -125,6 +125,7 @@ class Builtins:
         digest = await self.host.digest_of(path)
         component = self.host.loaded(sources.locate(path).id)
         if component is not None and component.digest == digest:
+            self.host.asking.forget(_key("load-component", a, asker, LoadAsked(path, digest)))
             return _loaded(await self.host.load(path, asker.progress, digest=digest))
         notes, complete = await self.host.what_changes(path, digest)
 
@@ -271,6 +272,7 @@ class Builtins:
 
         wanted = rule()
         if self.host.has_rule(component_id, wanted):
+            self.host.asking.forget(_key(tool, a, asker, PermissionAsked(wanted)))
             return _granted(component_id, kind, details)
         component = await self._component(component_id)
 
@@ -354,8 +356,12 @@ class Builtins:
         wait = host.settings.approval_wait
         if asker.dialog is not None:
             wait = host.settings.approval_timeout + 1
-        key = (asker.person, tool, json.dumps(arguments, sort_keys=True, default=str))
-        return await host.asking.act(key, caller, work, wait)
+        return await host.asking.act(_key(tool, arguments, asker, subject), caller, work, wait)
+
+
+def _key(tool: str, arguments: Arguments, asker: Asker, subject: Subject) -> object:
+    """What has to be the same for two calls to be about one question."""
+    return asker.person, tool, json.dumps(arguments, sort_keys=True, default=str), subject
 
 
 def _only_a_person(what: str, command: str) -> str:

@@ -184,7 +184,7 @@ class Sessions:
         self.closing(session)
         self._open.discard(session)
         session.close()
-        self._host.disconnect(session.client)
+        self._host.disconnect(session.client, passing=session.passing)
 
     def _new(self, channel: Channel, info: dict[str, Any], *, modern: bool) -> ClientSession:
         client = Client(*_named(info), channel.transport, secrets.token_urlsafe(16))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mcp import Client as McpClient
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from support.asking import Web, web
+from support.http import served
 from support.wat import one_function, write
 from wassette.activity import ActivityReader, Filter, Kind
 from wassette.answers import Client
@@ -25,7 +27,7 @@ from wassette.host import Host
 from wassette.paths import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from wassette.approvals.model import ApprovalRequest
@@ -294,48 +296,63 @@ async def test_what_a_grant_would_not_cure_is_not_asked_about(
         await pending(settings, 0)
 
 
+@pytest.mark.parametrize(
+    ("transport", "era"), [("stdio", "legacy"), ("stdio", "2026-07-28"), ("http", "2026-07-28")]
+)
 async def test_an_agent_is_told_who_decides_and_comes_back(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, transport: str, era: str
 ) -> None:
     """A client without a dialog: what it asks for is done when a person says so, not before."""
     config = paths().config
     config.mkdir(parents=True)
     (config / "config.toml").write_text("approval_wait = 0.3\n")
     component = write(tmp_path, "other", one_function("other"))
+    asks = {"path": str(component)}
+    async with without_dialog(settings, transport, era) as mcp:
+        first = await mcp.call_tool("load-component", asks)
+        assert first.is_error
+        (request,) = await pending(settings)
+        assert f"wassette approvals show {request.id[:12]}" in said(first)
+        assert (await mcp.call_tool("load-component", asks)).is_error  # not before
+        await pending(settings, 1)
+        await wassette("approvals", "allow", request.id, "--yes")
+        async with asyncio.timeout(PATIENCE):
+            while (done := await mcp.call_tool("load-component", asks)).is_error:
+                await asyncio.sleep(0.05)
+        assert json.loads(said(done))["id"] == "other"
+        assert "other" in [one.name for one in (await mcp.list_tools()).tools]
+        # The same bytes again are no change: nobody is asked.
+        assert not (await mcp.call_tool("load-component", asks)).is_error
+        await pending(settings, 0)
+        # Others under the same name are.
+        write(tmp_path, "other", one_function("other", 2))
+        assert (await mcp.call_tool("load-component", asks)).is_error
+        (request,) = await pending(settings)
+        assert "takes its place" in request.text
+        await wassette("approvals", "deny", request.id)
+        async with asyncio.timeout(PATIENCE):
+            while "a person said no" not in (
+                refused := said(await mcp.call_tool("load-component", asks))
+            ):
+                await asyncio.sleep(0.05)
+        assert refused.startswith("Error: This was not allowed")
+
+
+def said(result: Any) -> str:
+    return str(result.content[0].text)
+
+
+@asynccontextmanager
+async def without_dialog(settings: Settings, transport: str, era: str) -> AsyncIterator[McpClient]:
+    if transport == "http":
+        async with (
+            served(replace(settings, approval_wait=0.3)) as server,
+            McpClient(f"{server.url}/mcp", mode=era) as mcp,
+        ):
+            yield mcp
+        return
     arguments = ["-m", "wassette", "serve", "--stdio"]
     arguments += ["--component-dir", str(settings.component_dir)]
-    server = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
-    asks = {"path": str(component)}
-    for era in ("legacy", "2026-07-28"):
-        async with McpClient(stdio_client(server), mode=era) as mcp:
-            first = await mcp.call_tool("load-component", asks)
-            assert first.is_error
-            (request,) = await pending(settings)
-            assert f"wassette approvals show {request.id[:12]}" in first.content[0].text  # type: ignore[union-attr]
-            assert (await mcp.call_tool("load-component", asks)).is_error  # not before
-            await pending(settings, 1)
-            await wassette("approvals", "allow", request.id, "--yes")
-            async with asyncio.timeout(PATIENCE):
-                while (done := await mcp.call_tool("load-component", asks)).is_error:
-                    await asyncio.sleep(0.05)
-            answer = json.loads(done.content[0].text)  # type: ignore[union-attr]
-            assert answer["id"] == "other"
-            assert "other" in [one.name for one in (await mcp.list_tools()).tools]
-            # The same bytes again are no change: nobody is asked.
-            assert not (await mcp.call_tool("load-component", asks)).is_error
-            await pending(settings, 0)
-            # Others under the same name are.
-            write(tmp_path, "other", one_function("other", 2 if era == "legacy" else 3))
-            assert (await mcp.call_tool("load-component", asks)).is_error
-            (request,) = await pending(settings)
-            assert "takes its place" in request.text
-            await wassette("approvals", "deny", request.id)
-            async with asyncio.timeout(PATIENCE):
-                while "a person said no" not in (
-                    refused := (await mcp.call_tool("load-component", asks)).content[0].text  # type: ignore[union-attr]
-                ):
-                    await asyncio.sleep(0.05)
-            assert refused.startswith("Error: This was not allowed")
-        async with Host(settings) as host:
-            await host.unload("other")
-        write(tmp_path, "other", one_function("other"))
+    process = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    async with McpClient(stdio_client(process), mode=era) as mcp:
+        yield mcp

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import select
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.approvals import asked, file, network
+from support.terminal import Terminal
 from wassette.approvals.database import State
 from wassette.approvals.files import default_directory
 from wassette.approvals.model import Component, EnvironmentAccess, LoadAsked, Scope, Surface
@@ -219,46 +217,6 @@ def test_a_host_that_is_gone(inside: Inside, store: Store) -> None:
 # ---- on a terminal -------------------------------------------------------------------------------
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
-
-
-class Terminal:
-    """A program on a pseudo-terminal of 80 columns."""
-
-    def __init__(self, command: list[str], env: dict[str, str]) -> None:
-        import pty
-
-        self.main, other = pty.openpty()
-        self.process = subprocess.Popen(
-            command, stdin=other, stdout=other, stderr=other, env={**env, "COLUMNS": "80"}
-        )
-        os.close(other)
-        self.text = ""
-
-    def until(self, text: str) -> str:
-        end = time.monotonic() + 60
-        while text not in self.text:
-            data = b""
-            ready, _, _ = select.select([self.main], [], [], end - time.monotonic())
-            if ready:
-                with contextlib.suppress(OSError):
-                    data = os.read(self.main, 4096)
-            if not data:
-                self.process.kill()
-                self.process.wait()
-                pytest.fail(f"ended without {text!r}: {self.text}")
-            self.text += data.decode()
-        return self.text
-
-    def type(self, text: str) -> None:
-        os.write(self.main, text.encode())
-
-    def end(self) -> int:
-        with contextlib.suppress(OSError):
-            while data := os.read(self.main, 4096):
-                self.text += data.decode()
-        code = self.process.wait(30)
-        os.close(self.main)
-        return code
 
 
 @posix
