@@ -60,6 +60,9 @@ class Caller:
     arguments: Mapping[str, Any] | bytes
     progress: Progress | None = None
     dialog: Dialog | None = None
+    patience: float | None = None
+    """Seconds after which nothing is gained by waiting on, if the client hears nothing meanwhile and
+    nobody is known to look: it would give up, and never see what a person can do. None: no limit."""
     question: str = ""
     """The one that is being asked, and its id."""
     request: str = ""
@@ -155,7 +158,13 @@ class Asking:
         began = time.monotonic()
         try:
             approvals = await self.approvals()
-            request = await asyncio.to_thread(self._compose, subject, component, caller, notes)
+            alone = caller.dialog is None and caller.progress is None and not approvals.watched
+            timeout = self.timeout
+            if alone and caller.patience is not None:
+                timeout = min(timeout, caller.patience)
+            request = await asyncio.to_thread(
+                self._compose, subject, component, caller, notes, timeout
+            )
         except NotAskable as error:
             return Answer(False, str(error))
         except WassetteError as error:
@@ -214,6 +223,7 @@ class Asking:
         component: Component | None,
         caller: Caller,
         notes: Iterable[str],
+        timeout: float,
     ) -> ApprovalRequest:
         from .approvals.compose import compose
         from .approvals.model import Client
@@ -231,7 +241,7 @@ class Asking:
             other_ids=self.around.ids(),
             home=str(Path.home()),
             enforceable=self.around.enforceable,
-            timeout=self.timeout,
+            timeout=timeout,
         )
 
     # -- what agents ask for ---------------------------------------------------------------------

@@ -449,7 +449,9 @@ class Host:
             record,
             session,
             call,
-            Caller(client, call, arguments, progress, dialog) if client and asks else None,
+            Caller(client, call, arguments, progress, dialog, self.settings.approval_wait)
+            if client and asks
+            else None,
         )
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
         outcome = Outcome(printed=printed)
