@@ -61,8 +61,8 @@ class Caller:
     progress: Progress | None = None
     dialog: Dialog | None = None
     patience: float | None = None
-    """Seconds after which nothing is gained by waiting on, if the client hears nothing meanwhile and
-    nobody is known to look: it would give up, and never see what a person can do. None: no limit."""
+    """Seconds after which nothing is gained by waiting on, if the client hears nothing meanwhile
+    and nobody is known to look: it would give up, and never see what a person can do."""
     question: str = ""
     """The one that is being asked, and its id."""
     request: str = ""
