@@ -38,6 +38,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("DATA", "CONFIG", "CACHE", "STATE"):
             os.environ[f"XDG_{name}_HOME"] = str(Path(folder) / name.lower())
+        os.environ["XDG_RUNTIME_DIR"] = str(Path(folder) / "runtime")
+        os.environ["WASSETTE_IDLE_TIMEOUT"] = "1"  # the host that is started ends with this
         asyncio.run(measure(Path(folder), 100 if quick else 600))
     files.measure(3 if quick else 12)
     outgoing.measure(3 if quick else 10)

@@ -66,3 +66,15 @@ need_node() {
     printf '%s\n' "$want" >"$stamp"
   fi
 }
+
+# need_walls: the library by which the operating system confines components, on Linux. Without it
+# they still run, less confined; `wassette doctor` says so, and tests of it are skipped.
+need_walls() {
+  [ "$(uname)" = Linux ] || return 0
+  .venv/bin/python -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_system libseccomp2
+  else
+    say "libseccomp is missing: components will be confined less (see docs/security.md)"
+  fi
+}

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import clients
 from ._version import __version__
 from .config import config_file
 from .paths import paths
@@ -30,6 +31,8 @@ class Report:
     walls: tuple[walls.Wall, ...]
     """What the operating system would keep a component from that got out of the sandbox."""
     walls_setting: str
+    findings: tuple[clients.Finding, ...] = ()
+    """What is wrong with the entries for Wassette in MCP clients."""
 
     @property
     def refusal(self) -> str | None:
@@ -56,6 +59,16 @@ class Report:
                     for wall in self.walls
                 ],
             },
+            "clients": [
+                {
+                    "client": one.client,
+                    "file": None if one.file is None else str(one.file),
+                    "kind": one.kind,
+                    "message": one.message,
+                    "fixable": one.fixable,
+                }
+                for one in self.findings
+            ],
         }
 
 
@@ -79,4 +92,5 @@ def examine(settings: Settings) -> Report:
         },
         walls=walls.available(),
         walls_setting=settings.walls,
+        findings=tuple(clients.check()),
     )

@@ -24,6 +24,8 @@
     ├── StoreError             the component directory cannot be read or written
     │   └── ApprovalsUnavailable  the record of approvals cannot be used; everything is denied
     ├── SecretError            a secret cannot be read or kept; never quotes one
+    ├── ClientError            a client's settings cannot be read or changed; they are as they were
+    │   └── SettingsChanged    they are no longer those that the change was made for
     ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
@@ -159,6 +161,14 @@ class ApprovalsUnavailable(StoreError):
 
 class SecretError(WassetteError):
     """A secret cannot be read or kept. No value is ever in the message."""
+
+
+class ClientError(WassetteError):
+    """The settings of an MCP client cannot be read or changed. Nothing was changed."""
+
+
+class SettingsChanged(ClientError):
+    """A client's settings are no longer those that a change was made for."""
 
 
 class RequestRefused(WassetteError):

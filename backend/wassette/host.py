@@ -107,6 +107,7 @@ WATCH_INTERVAL = 0.05
 """Seconds between looks for changes that another process made: one `stat`, so that clients are told
 within a tenth of a second."""
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _NO_SECRETS = ComponentSecrets()
 _UNEXAMINED = "has not been examined yet"
 _RACY_NS = 100_000_000  # a directory changed this recently may change again unnoticed
@@ -1263,7 +1264,7 @@ def _access(words: list[str]) -> frozenset[Access]:
 
 def _dump(arguments: Mapping[str, Any]) -> bytes:
     # Lone surrogates cannot be encoded, but are valid in JSON as escapes; the codec refuses them.
-    return json.dumps(arguments, separators=(",", ":")).encode()
+    return _COMPACT.encode(arguments).encode()
 
 
 def _decode_output(outcome: Outcome) -> str:

@@ -6,13 +6,13 @@ Windows. See docs/files.md for what is in each.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from .runtime import runtime_directory
 
 if sys.platform == "win32":
     from platformdirs.windows import Windows as _PlatformDirs
@@ -32,6 +32,8 @@ class Paths:
     """Compiled code; safe to delete."""
     state: Path
     """Logs."""
+    runtime: Path
+    """Sockets, for as long as a host runs. Whoever could write here could pretend to be it."""
 
     @property
     def components(self) -> Path:
@@ -59,7 +61,7 @@ class Paths:
     @property
     def all(self) -> tuple[Path, ...]:
         """Everything of ours. A component that could write here could widen its permissions."""
-        return self.data, self.config, self.cache, self.state
+        return self.data, self.config, self.cache, self.state, self.runtime
 
 
 @cache
@@ -71,4 +73,11 @@ def paths() -> Paths:
         config=dirs.user_config_path,
         cache=dirs.user_cache_path,
         state=dirs.user_state_path,
+        runtime=_runtime(dirs),
     )
+
+
+def _runtime(dirs: _PlatformDirs) -> Path:
+    if sys.platform == "win32":
+        return dirs.user_state_path / "run"  # named pipes are in no directory
+    return Path(runtime_directory(os.environ, os.getuid()))

@@ -393,7 +393,7 @@ async def test_where_settings_come_from(
 def test_stdio_imports_nothing_of_http(cli: Cli) -> None:
     """What an editor starts does not wait for FastAPI."""
     code = (
-        "import sys; sys.argv = ['wassette', 'serve', '--stdio']\n"
+        "import sys; sys.argv = ['wassette', 'run', '--standalone']\n"
         "from wassette.__main__ import main\n"
         "import atexit; atexit.register(lambda: print('fastapi' in sys.modules, file=sys.stderr))\n"
         "sys.exit(main())"

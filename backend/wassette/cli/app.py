@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         "secret": "secret:secret",
         "inspect": "inspect:inspect",
         "tool": "tool:tool",
+        "clients": "clients:clients",
         "doctor": "doctor:doctor",
         "activity": "activity:activity",
         "approvals": "approvals:approvals",

@@ -19,6 +19,7 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -101,7 +102,7 @@ class ComponentStore:
 
     def path(self, component_id: str) -> Path:
         """Where a component's bytes are or would be. Raises `InvalidComponentId`."""
-        return self.directory / f"{check_id(component_id)}.wasm"
+        return _file(self.directory, component_id, ".wasm")
 
     def version(self) -> object:
         """Something that differs once a component was added, changed or removed."""
@@ -213,7 +214,7 @@ class ComponentStore:
             self._known.pop(component_id, None)
 
     def _metadata_path(self, component_id: str) -> Path:
-        return self.directory / f"{component_id}.metadata.json"
+        return _file(self.directory, component_id, ".metadata.json")
 
     def _write_metadata(self, record: ComponentRecord) -> None:
         write_atomically(self._metadata_path(record.id), record.to_text().encode())
@@ -232,6 +233,12 @@ class ComponentStore:
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < before:
                     path.unlink()
+
+
+@lru_cache(4096)
+def _file(directory: Path, component_id: str, suffix: str) -> Path:
+    # Kept, since every call of a tool looks at these files, and making a path costs more than that.
+    return directory / f"{check_id(component_id)}{suffix}"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from wassette.answers import CallResult
     from wassette.errors import WassetteError
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def text_result(value: Any, *, is_error: bool = False) -> types.CallToolResult:
     """An object as compact JSON text, as Wassette's own tools answer."""
@@ -44,4 +46,4 @@ def call_result(result: CallResult) -> types.CallToolResult:
 
 
 def compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(value)

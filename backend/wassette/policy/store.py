@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -73,7 +74,7 @@ class PolicyStore:
 
     def path(self, component_id: str) -> Path:
         """Where the policy is. Raises `PolicyError` if the id could lead anywhere else."""
-        return self.directory / f"{_checked(component_id)}.policy.yaml"
+        return _file(self.directory, component_id, ".policy.yaml")
 
     def read(self, component_id: str) -> PolicyState:
         """The policy as it is on disk now. Raises `PolicyError` only for an impossible id."""
@@ -241,7 +242,7 @@ class PolicyStore:
         return True
 
     def _roots_path(self, component_id: str) -> Path:
-        return self.directory / f"{_checked(component_id)}.roots.json"
+        return _file(self.directory, component_id, ".roots.json")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -264,6 +265,12 @@ class PolicyStore:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+@lru_cache(4096)
+def _file(directory: Path, component_id: str, suffix: str) -> Path:
+    # Kept, since every call of a tool looks at these files, and making a path costs more than that.
+    return directory / f"{_checked(component_id)}{suffix}"
 
 
 def _checked(component_id: str) -> str:

@@ -46,6 +46,7 @@ _SIZES = struct.Struct("<II")
 HEAD = _SIZES.size
 
 Header = dict[str, Any]
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 class ProtocolError(Exception):
@@ -54,7 +55,7 @@ class ProtocolError(Exception):
 
 def frame(header: Header, body: bytes = b"") -> bytes:
     """One frame as bytes. Raises `ProtocolError` when it is too large to be taken."""
-    head = json.dumps(header, separators=(",", ":")).encode()
+    head = _COMPACT.encode(header).encode()
     if len(head) > MAX_HEADER or len(body) > MAX_BODY:
         raise ProtocolError(f"a frame of {len(head)} + {len(body)} bytes is too large")
     return _SIZES.pack(len(head), len(body)) + head + body

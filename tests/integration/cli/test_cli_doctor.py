@@ -13,6 +13,8 @@ from wassette.workers import walls
 from wassette.workers.walls import model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.cli import Cli
 
 
@@ -98,3 +100,38 @@ def test_a_wrong_setting(
     done = inside("component", "list")
     assert done.code == 1
     assert says in done.err
+
+
+def broken_entry(cli: Cli) -> tuple[Path, str]:
+    """Cursor's settings, with an entry that runs what is not there."""
+    file = cli.home / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    text = '{"mcpServers": {"wassette": {"command": "/gone/wassette", "args": ["run"]}}}\n'
+    file.write_text(text)
+    return file, text
+
+
+def test_entries_in_clients_that_are_wrong(cli: Cli) -> None:
+    file, text = broken_entry(cli)
+    shown = cli("doctor", "-o", "table")
+    assert shown.code == 0, shown.err
+    assert "/gone/wassette run, which is not there" in shown.out
+    assert "wassette doctor --fix" in shown.out
+    (finding,) = cli.ok("doctor", "-o", "json")["clients"]
+    assert (finding["client"], finding["kind"], finding["fixable"]) == ("cursor", "broken", True)
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize(("answer", "mended"), [(b"y\n", True), (b"n\n", False), (b"", False)])
+def test_mends_what_a_person_agrees_to(cli: Cli, answer: bytes, mended: bool) -> None:
+    file, text = broken_entry(cli)
+    done = cli("doctor", "--fix", "-o", "json", stdin=answer)
+    assert "-" in done.err
+    assert "/gone/wassette" in done.err
+    assert (file.read_text() != text) == mended
+    assert (cli.ok("doctor", "-o", "json")["clients"] == []) == mended
+
+
+def test_nothing_to_mend(cli: Cli) -> None:
+    done = cli("doctor", "--fix", "-o", "json")
+    assert (done.code, done.err) == (0, "There is nothing to mend.\n")

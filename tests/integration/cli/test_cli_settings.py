@@ -186,7 +186,7 @@ def test_meta_tools(
 ) -> None:
     cli.config.parent.mkdir(parents=True, exist_ok=True)
     cli.config.write_text(configured)
-    assert inside("serve", *flags).code == 0
+    assert inside("serve", "--standalone", *flags).code == 0
     assert served[0].meta_tools == offered
 
 

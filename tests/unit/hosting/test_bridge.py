@@ -29,7 +29,7 @@ def test_imports_next_to_nothing() -> None:
     ours = {name for name in imported if name.startswith("wassette")}
     assert ours == {
         "wassette", "wassette._version", "wassette.hosting", "wassette.hosting.bridge",
-        "wassette.hosting.lines", "wassette.hosting.rendezvous",
+        "wassette.hosting.lines", "wassette.hosting.rendezvous", "wassette.runtime",
     }  # fmt: skip
     assert imported - ours <= {
         "__future__", "time", "errno", "_json", "_blake2", "_socket", "select", "_signal",
@@ -53,6 +53,7 @@ def test_imports_next_to_nothing() -> None:
         ("run --env-file a --env-file=b", Options(env_file="b")),
         ("serve --disable-builtin-tools", Options(builtin_tools=False)),
         ("serve --allow-agent-grants --stdio", Options(agent_grants=True)),
+        ("run --meta-tools", Options(meta_tools=True)),
     ],
 )
 def test_understands(line: str, options: Options) -> None:
@@ -79,7 +80,11 @@ def test_every_option_of_serve_is_understood_or_left() -> None:
     from wassette.cli.serve import run_stdio, serve
 
     known = {*bridge._VALUES, *bridge._FLAGS}
-    left = {"--http", "--streamable-http", "--sse", "--standalone", "--help"}
+    transport = {"--http", "--streamable-http", "--sse", "--bind-address", "--allowed-host"}
+    transport |= {"--token-file", "--insecure-no-token"}
+    provided = {"--manifest", "--continue-on-provisioning-failure"}
+    left = {*transport, *provided, "--standalone", "--help", "-h"}
+    assert all(parse(["serve", option]) is None for option in left)
     for command in (serve, run_stdio):
         for parameter in command.get_params(click.Context(command)):
             assert set(parameter.opts) <= known | left, parameter.opts

@@ -12,7 +12,8 @@ from wassette import config
 from wassette.errors import ConfigError
 from wassette.hosting import rendezvous
 from wassette.hosting.process import rotate
-from wassette.hosting.rendezvous import HostUnavailable, component_dir, host_key, runtime_directory
+from wassette.hosting.rendezvous import HostUnavailable, component_dir, host_key
+from wassette.runtime import runtime_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
