@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import mcp_types as types
 import pytest
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
 from support.asking import Person, Web, web
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from wassette.config import Settings
 
+TOKEN = "correct-horse-battery"
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning"),
@@ -82,11 +85,17 @@ def decided(settings: Settings) -> list[Any]:
 
 @asynccontextmanager
 async def agent(
-    settings: Settings, era: str, person: Person | None = None
+    settings: Settings, era: str, person: Person | None = None, *, token: bool = True
 ) -> AsyncIterator[tuple[Served, Client]]:
+    headers = {"Authorization": f"Bearer {TOKEN}"} if token else {}
     async with (
-        served(settings) as server,
-        Client(f"{server.url}/mcp", mode=era, elicitation_callback=person) as client,
+        served(settings, tokens=(TOKEN,) if token else ()) as server,
+        create_mcp_http_client(headers) as http,
+        Client(
+            streamable_http_client(f"{server.url}/mcp", http_client=http),
+            mode=era,
+            elicitation_callback=person,
+        ) as client,
     ):
         yield server, client
 
@@ -350,3 +359,20 @@ async def test_every_route(world: Settings) -> None:
 
 def _routes(server: Served) -> list[Any]:
     return list(server.server._app.router.routes)
+
+
+@pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
+async def test_answering_ones_own_question_over_http_without_a_token(
+    world: Settings, era: str
+) -> None:
+    """Attack: any program of any user of this machine says that it has a dialog, asks for a
+    permission, and answers itself."""
+    person = Person([{"answer": "always"}] * 3)
+    policy = world.component_dir / "calc.policy.yaml"
+    before = policy.read_bytes()
+    async with agent(replace(world, approval_wait=0.2), era, person, token=False) as (_, mcp):
+        asks = {"component_id": "calc", "details": {"host": "evil.example"}}
+        answer = await mcp.call_tool("grant-network-permission", asks)
+        assert answer.is_error
+    assert person.asked == []
+    assert policy.read_bytes() == before

@@ -94,6 +94,9 @@ class McpServer:
         self._listening = ListenHandler(self._bus)
         self._calls: set[asyncio.Task[Any]] = set()
         self._ending = False
+        self.knows_http_clients = False
+        """Whether whoever comes over HTTP has shown a token. Others may be programs of anybody on
+        this machine: what they say that a person answered, nobody needs to have answered."""
         self.server: Server[Any] = _NotifyingServer(
             "wassette",
             title="Wassette",
@@ -196,7 +199,7 @@ class McpServer:
         self._calls.add(task)
         result: types.CallToolResult | types.InputRequiredResult
         try:
-            if session is None or not can_ask(ctx):
+            if session is None or not can_ask(ctx) or not self._is_known(session):
                 result = await self._call(session, outbox, params.name, params.arguments or {})
             elif is_modern(ctx):
                 result = await self._parkable(session, outbox, params)
@@ -378,6 +381,10 @@ class McpServer:
         finally:
             if passing and session is not None:
                 self.sessions.close(session)
+
+    def _is_known(self, session: ClientSession) -> bool:
+        """Whether the client is a program of the user's, whose dialog a person answers."""
+        return session.client.transport == "stdio" or self.knows_http_clients
 
     def _brought(self) -> Session:
         """What the client of the running request brought along."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from support.approvals import until
 from support.asking import Person, Web, web
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from wassette.config import Settings
 
 pytestmark = pytest.mark.anyio
+TOKEN = "correct-horse-battery"
 EVERY = [(transport, era) for transport in ("stdio", "http") for era in ("legacy", "2026-07-28")]
 every_one = pytest.mark.parametrize(("transport", "era"), EVERY)
 
@@ -51,8 +54,13 @@ async def client(
             yield connected
         return
     async with (
-        served(settings) as server,
-        Client(f"{server.url}/mcp", mode=era, elicitation_callback=person) as connected,
+        served(settings, tokens=(TOKEN,)) as server,
+        create_mcp_http_client({"Authorization": f"Bearer {TOKEN}"}) as http,
+        Client(
+            streamable_http_client(f"{server.url}/mcp", http_client=http),
+            mode=era,
+            elicitation_callback=person,
+        ) as connected,
     ):
         yield connected
 
