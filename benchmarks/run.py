@@ -30,7 +30,7 @@ BIG_JS = "js-inventory"
 
 
 def main() -> None:
-    from benchmarks import egress, files, outgoing, walls, workers
+    from benchmarks import egress, files, outgoing, walls
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
@@ -41,7 +41,6 @@ def main() -> None:
         os.environ["XDG_RUNTIME_DIR"] = str(Path(folder) / "runtime")
         os.environ["WASSETTE_IDLE_TIMEOUT"] = "1"  # the host that is started ends with this
         asyncio.run(measure(Path(folder), 100 if quick else 600))
-        workers.measure(50 if quick else 300)
     files.measure(3 if quick else 12)
     outgoing.measure(3 if quick else 10)
     egress.measure(3 if quick else 10)
@@ -58,6 +57,7 @@ async def measure(folder: Path, rounds: int) -> None:
     async with Host(Settings(store)) as host:
         await loads(host, build("c-probe"), build(BIG_JS))
         await calls(host, build("c-probe"), store, rounds)
+        await recording(host, rounds)
         await throughput(host, rounds)
     await listing(folder / "fifty", 5 if rounds < 200 else 15)
 
@@ -110,6 +110,31 @@ async def calls(host: object, component: Path, store: Path, rounds: int) -> None
     for name, values in samples.items():
         p50, p95 = statistics.median(values), statistics.quantiles(values, n=20)[18]
         print(f"  {name:44} {p50:8.3f} {p95:8.3f} {p50 / base:8.2f}x")
+
+
+async def recording(host: Any, rounds: int) -> None:
+    """The same call with the activity record and without, in turns."""
+
+    class Nothing:
+        def call(self, *_: object, **__: object) -> None:
+            pass
+
+    samples: dict[str, list[float]] = {"recorded": [], "not recorded": []}
+    recorder = host._recorder
+
+    async def several() -> None:
+        for _ in range(25):
+            await host.call_tool("busy", BUSY)
+
+    for _ in range(rounds // 5):
+        # Long enough for the thread that writes to have its share in it.
+        for name, one in (("recorded", recorder), ("not recorded", Nothing())):
+            host._recorder = one
+            samples[name].append(await timed(several) * 1000 / 25)
+    host._recorder = recorder
+    with_it, without = (statistics.median(samples[name]) for name in samples)
+    print("\nThe activity record, ms for a call of about 1 ms")
+    print(f"  not recorded {without:8.3f}   recorded {with_it:8.3f}   {with_it / without:6.3f}x")
 
 
 def raw_call(component: Path) -> Callable[[], object]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -64,6 +66,9 @@ class Loaded:
     tools: tuple[str, ...]
     changed_from: str | None
     """The digest that it replaced, if its bytes are others now."""
+    changes: tuple[str, ...] = ()
+    """What is different, in plain words, if a person has not seen it yet and it has permissions,
+    which wait until then (`Host.mark_seen`)."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Refusal:
     @classmethod
     def of_file(cls, component_id: str, kind: str, target: str) -> Refusal:
         """What the guard of files reports."""
-        access = kind.partition("-")[2]
+        access, target = kind.partition("-")[2], visible(target, 2000)
         command = ("wassette", "permission", "grant", "storage", component_id, f"fs://{target}")
         return cls(kind, target, command=(*command, "--access", access))
 
@@ -111,6 +116,8 @@ class CallResult:
     exchanges: tuple[Exchange, ...] = ()
     """The requests that it made, or wanted to make, in the order in which they ended; at most
     `outgoing.MAX_EXCHANGES`."""
+    call: str = ""
+    """Its id in the activity record."""
 
     @property
     def refusals(self) -> list[str]:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import tomllib
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,28 @@ CONFIG_FILE_VARIABLE = "WASSETTE_CONFIG_FILE"
 TOKEN_VARIABLE = "WASSETTE_TOKEN"  # noqa: S105  (its name)
 WALLS_VARIABLE = "WASSETTE_WALLS"
 WALLS = ("best-effort", "require")  # the first is the default; see workers/walls/model.py
+APPROVALS_VARIABLE = "WASSETTE_APPROVALS"
+APPROVAL_TIMEOUT = 300.0
+"""Seconds for which a person is waited for, if nothing else is configured."""
+APPROVAL_WAIT = 20.0
+"""Seconds for which an agent that asked is kept waiting, before it is told to come back."""
+_MAX_APPROVAL_TIMEOUT = 24 * 3600.0
 # The same setting under Wassette's old name and its new one.
 _COMPONENT_DIR = ("component_dir", "plugin_dir")
 IDLE_TIMEOUT = 600.0  # seconds
 _MAX_IDLE_TIMEOUT = 365 * 24 * 3600.0
 SECRETS = ("auto", "keyring", "file")
+
+
+class Approvals(StrEnum):
+    """What happens when an agent, or a component in a call, wants more than it is permitted."""
+
+    ASK = "ask"
+    """A person is asked."""
+    DENY = "deny"
+    """It is denied, and nobody is asked."""
+    ALLOW_AGENT = "allow-agent"
+    """As `ASK`; but an agent may load components and grant permissions by itself."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +57,31 @@ class Settings:
     """What components may be granted variables from. Never shown: it holds secrets."""
     builtin_tools: bool = True
     agent_grants: bool = False
-    """Whether an agent may load components and grant permissions by itself, as in Wassette."""
+    """Whether an agent may load components and grant permissions by itself, as in Wassette: the
+    same as `Approvals.ALLOW_AGENT`; either makes the other."""
     idle_timeout: float = IDLE_TIMEOUT
     """Seconds without clients after which a host that was started by one ends."""
     meta_tools: bool = False
     """Whether find-tool and call-tool are offered."""
     walls: str = "best-effort"
     """`require`: nothing runs without every wall that this operating system can have around it."""
+    approvals: Approvals = Approvals.ASK
+    approval_timeout: float = APPROVAL_TIMEOUT
+    """Seconds for which a person is waited for; then it is denied."""
+    approval_wait: float = APPROVAL_WAIT
+    """Seconds after which an agent that asks for a permission is told to come back."""
     secrets: str = "auto"
     """Where secrets are kept: one of `SECRETS`."""
     secrets_dir: Path | None = None
     """Where files with secrets are; None is beside config.toml."""
     egress: EgressOptions = field(default_factory=EgressOptions)
     """How components' requests leave, where they may."""
+
+    def __post_init__(self) -> None:
+        if self.agent_grants:
+            object.__setattr__(self, "approvals", Approvals.ALLOW_AGENT)
+        elif self.approvals is Approvals.ALLOW_AGENT:
+            object.__setattr__(self, "agent_grants", True)
 
 
 def load(
@@ -62,9 +92,14 @@ def load(
     builtin_tools: bool = True,
     agent_grants: bool = False,
     meta_tools: bool | None = None,
+    approvals: Approvals | None = None,
+    default_approvals: Approvals = Approvals.ASK,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts."""
+    """The settings in force. Arguments are command line flags; `env` has `KEY=VALUE` texts.
+
+    `default_approvals`: what counts where nobody said anything.
+    """
     environ = os.environ if environ is None else environ
     file, configured = read_config(environ)
     directory = (
@@ -81,10 +116,39 @@ def load(
         idle_timeout=_idle_timeout(file, configured, environ),
         meta_tools=_switch("meta_tools", file, configured) if meta_tools is None else meta_tools,
         walls=_walls(environ, file, configured),
+        approvals=approvals or _approvals(environ, file, configured) or default_approvals,
+        approval_timeout=_seconds("approval_timeout", APPROVAL_TIMEOUT, file, configured),
+        approval_wait=_seconds("approval_wait", APPROVAL_WAIT, file, configured),
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
     )
+
+
+def _approvals(
+    environ: Mapping[str, str], file: Path, configured: Mapping[str, Any]
+) -> Approvals | None:
+    where, value = APPROVALS_VARIABLE, environ.get(APPROVALS_VARIABLE)
+    if not value:
+        where, value = f"approvals in {file}", configured.get("approvals")
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in set(Approvals):
+        words = ", ".join(Approvals)
+        raise ConfigError(f"{where} is one of {words}; not '{visible(str(value), 40)}'")
+    return Approvals(value)
+
+
+def _seconds(key: str, default: float, file: Path, configured: Mapping[str, Any]) -> float:
+    value = configured.get(key, default)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value <= _MAX_APPROVAL_TIMEOUT
+    ):
+        most = int(_MAX_APPROVAL_TIMEOUT)
+        raise ConfigError(f"{key} in {file} should be seconds, up to {most}")
+    return float(value)
 
 
 def read_config(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:

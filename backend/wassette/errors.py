@@ -16,7 +16,13 @@
     ├── ProvisioningFailed     a component of a manifest cannot be had; names each
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
+    ├── ApprovalError
+    │   ├── NotAskable         nobody can be asked for this: no rule says it, or it is too wide
+    │   ├── ApprovalNotFound   no approval request has this id
+    │   ├── ApprovalOver       decided, expired, withdrawn or void: it cannot be decided (again)
+    │   └── DecisionRefused    the decision does not fit what was asked and shown
     ├── StoreError             the component directory cannot be read or written
+    │   └── ApprovalsUnavailable  the record of approvals cannot be used; everything is denied
     ├── SecretError            a secret cannot be read or kept; never quotes one
     ├── ClientError            a client's settings cannot be read or changed; they are as they were
     │   └── SettingsChanged    they are no longer those that the change was made for
@@ -125,8 +131,32 @@ class NeedsPerson(WassetteError):
     """Asked for by an agent, but only a person may do it."""
 
 
+class ApprovalError(WassetteError):
+    """Something about an approval request."""
+
+
+class NotAskable(ApprovalError):
+    """Nobody can be asked for this; it is denied."""
+
+
+class ApprovalNotFound(ApprovalError):
+    """No approval request has this id."""
+
+
+class ApprovalOver(ApprovalError):
+    """The request cannot be decided any more."""
+
+
+class DecisionRefused(ApprovalError):
+    """A decision that does not fit the request: other bytes, another rule, another scope."""
+
+
 class StoreError(WassetteError):
     """The component directory cannot be read or written."""
+
+
+class ApprovalsUnavailable(StoreError):
+    """The record of approvals is broken, foreign, or cannot be written."""
 
 
 class SecretError(WassetteError):
@@ -209,8 +239,9 @@ def visible(text: str, limit: int = 200) -> str:
     """`text` with everything that could deceive a reader made visible, cut at `limit` characters.
 
     Control characters, bidirectional overrides (text that reads in another order than it is),
-    zero-width and TAG characters (text that cannot be seen), lone surrogates and line breaks
-    become `\\u{…}`. For names and short quotations of what a component or an agent wrote.
+    zero-width and TAG characters and variation selectors (text that cannot be seen), lone
+    surrogates and line breaks become `\\u{…}`. For names and short quotations of what a component
+    or an agent wrote.
     """
     shown = "".join(f"\\u{{{ord(c):x}}}" if _deceives(c) else c for c in text[:limit])
     return shown + "…" if len(text) > limit else shown
@@ -222,10 +253,18 @@ def _deceives(char: str) -> bool:
         return code < 0x20 or code == 0x7F
     import unicodedata
 
-    # Cc control, Cf format (bidi, zero-width, TAG), Cs surrogates, Co private use,
-    # Zl/Zp line and paragraph separators.
-    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or char in _BLANKS
+    # Cc control, Cf format (bidi, zero-width, TAG), Cs surrogates, Co private use, Cn unassigned
+    # (some of which are ignored when drawn), Zl/Zp line and paragraph separators.
+    return (
+        unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        or char in _BLANKS
+        # Variation selectors: a byte each, drawn as nothing, behind any letter.
+        or 0xFE00 <= code <= 0xFE0F
+        or 0xE0100 <= code <= 0xE01EF
+    )
 
 
 # Letters and symbols that are drawn as nothing.
-_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+_BLANKS = frozenset(
+    "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\u180b\u180c\u180d\u180f\U0001d159"
+)

@@ -11,17 +11,21 @@ import contextlib
 import hashlib
 import json
 import logging
+import stat
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
+from .asking import Asking, Caller, Surroundings
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
 from .components.store import ComponentStore, Unexamined
+from .config import Approvals
 from .errors import (
     CallError,
     ComponentError,
@@ -29,16 +33,18 @@ from .errors import (
     DigestMismatch,
     InvalidArguments,
     InvalidComponent,
-    NeedsPerson,
     PolicyError,
+    RequestRefused,
     SecretError,
     ToolNotFound,
     WassetteError,
+    visible,
 )
-from .outgoing import Requests, WayOut
+from .outgoing import Held, Requests, WayOut
 from .paths import paths
 from .policy import (
     Access,
+    EnvironmentRule,
     Grants,
     Policy,
     PolicyDocument,
@@ -46,6 +52,7 @@ from .policy import (
     PolicyStatus,
     PolicyStore,
     Storage,
+    StorageRule,
     Verdict,
     check_bindable,
     check_enforceable_storage,
@@ -53,12 +60,15 @@ from .policy import (
     resolve_storage,
     unchanged,
 )
+from .policy.network import NetworkTarget
 from .policy.verdict import Kind, Situation, explain
+from .recording import Call, Recorder
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
 from .toolset import Toolset
+from .workers.clock import Clock
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
 from .workers.pool import CodeUnusable, Pool, WorkerSpec
@@ -66,13 +76,16 @@ from .workers.process import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
-    from pathlib import Path
 
     from .answers import Client, Progress
+    from .approvals.model import ApprovalRequest, Component, Rule
+    from .approvals.overlay import Extra
+    from .asking import Answer, Dialog
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
     from .secrets import Kept
+    from .toolset import Tool
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -80,6 +93,15 @@ _T = TypeVar("_T")
 GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
 paths lead takes a millisecond. A granted directory that is made meanwhile waits so long."""
+
+MAX_QUESTIONS = 20
+"""Different things that one call can have a person asked about."""
+MAX_CHANGES = 100
+"""Differences between components that are kept for a person."""
+MAX_NOTES, MAX_NOTE = 15, 500
+"""Differences, and characters of each, that the question of an agent has room for."""
+MAX_RERUNS = 3
+"""How often a call is run again because a person has allowed what it was refused."""
 
 WATCH_INTERVAL = 0.05
 """Seconds between looks for changes that another process made: one `stat`, so that clients are told
@@ -136,6 +158,29 @@ class _Seen:
         )
 
 
+@dataclass
+class _Running:
+    """A call while it runs, however often it is run for that."""
+
+    record: ComponentRecord
+    session: Session | None
+    call: Call
+    caller: Caller | None
+    """Who waits for it; None if nobody is to be asked on its behalf."""
+    clock: Clock = field(default_factory=lambda: Clock(0))
+    asked: set[object] = field(default_factory=set)
+
+    @property
+    def bytes(self) -> tuple[str, str]:
+        return self.record.id, self.record.digest
+
+    @property
+    def component(self) -> Component:
+        from .approvals.model import Component
+
+        return Component(*self.bytes)
+
+
 class Host:
     """Use as an async context manager; closing it ends every worker."""
 
@@ -160,7 +205,20 @@ class Host:
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
         )
         self._secret_reader = SecretReader(self._secrets)
+        self._recorder = Recorder(paths().activity, self._secrets.values_read)
         self._also_protected: tuple[Path, ...] = ()
+        self.asking = Asking(
+            settings.component_dir,
+            settings.approval_timeout,
+            Surroundings(
+                current=self._current_digest,
+                write=self._write_rule,
+                enforceable=self._enforceable,
+                secret_values=self._secrets.values_read,
+                ids=self.store.ids,
+            ),
+            self._recorder,
+        )
         self._roots = (
             paths().roots / hashlib.sha256(str(settings.component_dir).encode()).hexdigest()[:12]
         )
@@ -173,21 +231,30 @@ class Host:
 
     async def close(self) -> None:
         """End every worker and everything in the background. Can be done more than once."""
+        await self.asking.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
         await self._way_out.close()
+        await self._recorder.close()
 
     # -- components ----------------------------------------------------------------------------
 
     async def load(
-        self, reference: str, progress: Progress | None = None, *, digest: str | None = None
+        self,
+        reference: str,
+        progress: Progress | None = None,
+        *,
+        digest: str | None = None,
+        seen: bool = False,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
         `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
-        them is read as a component. Cancelling is safe at any point.
+        them is read as a component. `seen`: a person knows what is different from the component
+        that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
+        Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
@@ -213,7 +280,8 @@ class Host:
                 )
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
-            record = replace(record, source=located.source, loaded_at=loaded_at)
+            unseen = () if seen else self._unseen(before, record)
+            record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
             if record == before:
                 replaced = True  # nothing is other than it was
             else:
@@ -226,13 +294,39 @@ class Host:
         self._notify()
         self._warm(located.id)
         changed = before.digest if before and before.digest != copied.digest else None
+        if changed is not None:
+            await self.asking.component_changed(located.id, copied.digest)
+        if record != before:
+            word = "reload" if before is not None else "load"
+            self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
         names = tuple(tool.name for tool in self.tools().of(located.id))
-        return Loaded(record, replaced, names, changed)
+        return Loaded(record, replaced, names, changed, record.unseen)
+
+    def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
+        """What a person has to see before the permissions that are there are for `now`."""
+        if before is None or self.policies.read(now.id).status is PolicyStatus.ABSENT:
+            return ()
+        if before.digest == now.digest:
+            return before.unseen
+        from .approvals.seen import View, changes
+
+        found = tuple(one.text for one in changes(View.of(before), View.of(now)))
+        return (*before.unseen, *(found or ("its code is other code",)))[:MAX_CHANGES]
+
+    async def mark_seen(self, component_id: str) -> None:
+        """A person has been shown what is different about a component: its permissions count."""
+        record = await self.component(component_id)
+        if record.unseen:
+            await asyncio.to_thread(self.store.mark_seen, component_id, record.digest)
+            self._recorder.change("seen by a person", component_id, digest=record.digest)
+            self._notify()
 
     async def unload(self, component_id: str) -> None:
         """Remove a component with its policy. Raises `ComponentNotFound`."""
         await asyncio.to_thread(self.store.remove, component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        await self.asking.component_changed(component_id, None)
+        self._recorder.change("unload", component_id)
         self._notify()
 
     def components(self) -> list[ComponentState]:
@@ -329,11 +423,13 @@ class Host:
         session: Session | None = None,
         progress: Progress | None = None,
         printed: Callable[[bytes], None] | None = None,
+        dialog: Dialog | None = None,
     ) -> CallResult:
         """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
         the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
 
         `client`: who calls. `printed` is given what the component prints, while it runs.
+        `dialog`: where a person can be asked besides; without a `client`, nobody is asked.
         Cancelling ends the call in the component.
         """
         try:
@@ -346,59 +442,125 @@ class Host:
         record = await self.component(tool.component_id)
         if progress is not None and self._code.known(record) is None:
             progress("compiling", None)
-        outcome = Outcome(printed=printed)
-        requests = Requests(record.id, partial(self._route, record.id, session))
+        await self.asking.look()
+        call = Call(name, record.id, record.digest, client)
+        asks = client is not None and (session or self.session).approvals != Approvals.DENY.value
+        running = _Running(
+            record,
+            session,
+            call,
+            Caller(client, call, arguments, progress, dialog, self.settings.approval_wait)
+            if client and asks
+            else None,
+        )
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        grants = await self.current_grants(record.id, session)
-        value: Any = None
-        error: CallError | None = None
+        outcome = Outcome(printed=printed)
+        requests = Requests(record.id, partial(self._route, running))
+        ended, size, reason = "cancelled", None, ""
         try:
-            function = tool.function
-            value = json.loads(
-                await self._run(
-                    record, grants, function.interface, function.name, data, outcome, requests
+            for last in (*[False] * MAX_RERUNS, True):
+                value: Any = None
+                error: CallError | None = None
+                try:
+                    answer = await self._run(running, tool, data, outcome, requests)
+                    size, value = len(answer), json.loads(answer)
+                except InvalidArguments as wrong:
+                    error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
+                except CallError as failed:
+                    error = type(failed)(f"{name} ({record.id}) {failed}")
+                await requests.settled()
+                is_error = error is not None or (
+                    tool.returns_result and isinstance(value, dict) and "err" in value
                 )
+                if last or not is_error or not await self._run_again(running, outcome, requests):
+                    break
+                outcome = Outcome(printed=printed)
+                requests = Requests(record.id, partial(self._route, running))
+            ended, reason = "error" if is_error else "ok", str(error or "")
+        except WassetteError as broken:
+            ended, reason = "error", str(broken)
+            raise
+        finally:
+            self.asking.end_call(call.id)
+            refused = (
+                *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
+                *requests.refused,
             )
-        except InvalidArguments as wrong:
-            error = InvalidArguments(f"Invalid arguments for {name}: {wrong}")
-        except CallError as failed:
-            error = type(failed)(f"{name} ({record.id}) {failed}")
-        await requests.settled()
+            output = _decode_output(outcome)
+            self._recorder.call(
+                call,
+                ended,
+                arguments=arguments,
+                reason=reason,
+                result_size=size,
+                memory=outcome.memory,
+                output=output,
+                refused=refused,
+                exchanges=requests.exchanges,
+            )
         return CallResult(
             tool=tool,
             value=value,
             error=error,
-            is_error=error is not None
-            or (tool.returns_result and isinstance(value, dict) and "err" in value),
-            output=_decode_output(outcome),
-            refused=(
-                *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
-                *requests.refused,
-            ),
+            is_error=is_error,
+            output=output,
+            refused=refused,
             exchanges=tuple(requests.exchanges),
+            call=call.id,
         )
+
+    async def _run_again(self, running: _Running, outcome: Outcome, requests: Requests) -> bool:
+        """Whether a call that failed may be run again as if it had not been: it had no effect yet,
+        and a person has allowed what it was refused of files."""
+        if running.caller is None or not outcome.refused or outcome.changed or requests.sent:
+            return False
+        from .approvals.model import StorageAccess, What
+
+        record = running.record
+        state = self._policy(record.id, record)
+        if state.error is not None:
+            return False
+        grants = await self.current_grants(record.id, running.session, running)
+        roots = _named_roots(state.policy)
+        granted = False
+        for kind, path in outcome.refused[:MAX_QUESTIONS]:
+            if (kind, path) in running.asked or len(running.asked) >= MAX_QUESTIONS:
+                continue
+            running.asked.add((kind, path))
+            subject = StorageAccess(
+                path,
+                Access(kind.removeprefix("storage-")),
+                What(_what_is_at(path, grants)),
+                root=path.lstrip("/").partition("/")[0] in roots,
+            )
+            answer = await self.asking.ask(subject, running.component, running.caller, ())
+            if not answer.allowed:
+                return False
+            granted = True
+        return granted
 
     async def _run(
         self,
-        record: ComponentRecord,
-        grants: Grants,
-        interface: str | None,
-        function: str,
+        running: _Running,
+        tool: Tool,
         arguments: bytes,
         outcome: Outcome,
         requests: Requests,
     ) -> bytes:
+        record = running.record
+        grants = await self.current_grants(record.id, running.session, running)
         for attempt in (1, 2):
             code = await self._code.get(record)
             if code.tier is Tier.WINCH:
                 self._improve(record)
+            running.clock = Clock(grants.limits.timeout)
             try:
                 return await self._pool.call(
                     self._spec(record, code, grants),
-                    interface,
-                    function,
+                    tool.function.interface,
+                    tool.function.name,
                     arguments,
-                    grants.limits.timeout,
+                    running.clock,
                     outcome,
                     requests.answer,
                 )
@@ -410,27 +572,64 @@ class Host:
         raise AssertionError("unreachable")
 
     async def _route(
-        self,
-        component_id: str,
-        session: Session | None,
-        want: Want,
-        door: Door,
-        record: Callable[[Exchange], None],
+        self, running: _Running, want: Want, door: Door, record: Callable[[Exchange], None]
     ) -> Route:
         """Where a request goes, by the policy as it is now: what was revoked a moment ago counts.
 
-        Raises `RequestRefused`. Nothing was sent yet, and the component waits: what no rule covers
-        is refused here, and whoever asks a person instead does it here, too.
+        Raises `RequestRefused`. Nothing was sent yet, and the component waits; so it does while a
+        person is asked about what no rule covers.
         """
-        return await door.route(want, await self._rules(component_id, session), record)
+        while True:
+            held = Held(record)
+            try:
+                return await door.route(want, await self._rules(running), held)
+            except RequestRefused as refused:
+                answer = await self._asked_about(running, want, refused)
+                if answer is None:
+                    raise
+                if not answer.allowed:
+                    raise RequestRefused(
+                        refused.code,
+                        f"{refused}; {answer.reason}",
+                        grantable=True,
+                        address=refused.address,
+                    ) from None
+                held.drop()
+            finally:
+                held.pass_on()
 
-    async def _rules(self, component_id: str, session: Session | None) -> Rules:
+    async def _asked_about(
+        self, running: _Running, want: Want, refused: RequestRefused
+    ) -> Answer | None:
+        """What a person says to a request that was refused; None if nobody is asked."""
+        state = self._policy(running.record.id, running.record)
+        if running.caller is None or not refused.grantable or state.error is not None:
+            return None
+        from .approvals.model import NetworkAccess
+
+        try:
+            target = NetworkTarget.parse(
+                f"{want.scheme}://{want.authority}{want.path}", want.method
+            )
+        except PolicyError:
+            return None
+        key = (target.method, target.scheme, target.host, target.port, refused.address)
+        if key in running.asked or len(running.asked) >= MAX_QUESTIONS:
+            return None  # what was allowed then makes no difference, and what was denied counts
+        running.asked.add(key)
+        subject = NetworkAccess(target, refused.address)
+        with running.clock.stopped():
+            return await self.asking.ask(subject, running.component, running.caller, ())
+
+    async def _rules(self, running: _Running) -> Rules:
         """What decides about requests. A broken policy allows nothing."""
         from .egress import Rules
 
-        secrets = (await self.current_grants(component_id, session)).secrets
+        component_id = running.record.id
+        grants = await self.current_grants(component_id, running.session, running)
         # Read last: reading secrets may have taken as long as a person does.
-        return Rules(self.policies.read(component_id).policy, secrets)
+        state = self._allowed(component_id, running)
+        return Rules(state.policy, grants.secrets)
 
     def _spec(self, record: ComponentRecord, code: Code, grants: Grants) -> WorkerSpec:
         return WorkerSpec(
@@ -497,23 +696,52 @@ class Host:
                 secrets = await self._secret_reader.read(component_id)
         return secrets
 
-    async def current_grants(self, component_id: str, session: Session | None = None) -> Grants:
+    async def current_grants(
+        self, component_id: str, session: Session | None = None, running: _Running | None = None
+    ) -> Grants:
         """What a component may use now in a call of `session`, with its secrets, as `read_secrets`
-        gets them."""
+        gets them; and what a person has allowed this call besides."""
         while True:
-            policy = self.policies.read(component_id).policy
+            policy = self._allowed(component_id, running).policy
             secrets = await self._read_secrets(component_id, policy)
             # Reading takes as long as a person does. Meanwhile the policy may be another one.
-            state = self.policies.read(component_id)
+            state = self._allowed(component_id, running)
             if _variables(state.policy) <= _variables(policy):
                 return self._grants(component_id, state, secrets, session)
+
+    def _policy(self, component_id: str, record: ComponentRecord | None = None) -> PolicyState:
+        """A component's policy. Until a person has seen what is different about its bytes, it
+        counts as one that cannot be read."""
+        state = self.policies.read(component_id)
+        if state.status is PolicyStatus.ABSENT:
+            return state
+        record = record or self._record_or_none(component_id)
+        if record is None or not record.unseen:
+            return state
+        return PolicyState(
+            PolicyStatus.BROKEN,
+            error=PolicyError(
+                f"'{component_id}' has changed since a person last saw it, and its permissions "
+                f"wait until one has: wassette component load {visible(record.source, 500)}"
+            ),
+        )
+
+    def _allowed(self, component_id: str, running: _Running | None) -> PolicyState:
+        """A component's policy, with what a person has allowed for a while, which its deny rules
+        beat."""
+        state = self._policy(component_id, running.record if running is not None else None)
+        if running is None or state.error is not None:
+            return state
+        call = running.call
+        extra = self.asking.allowed(running.bytes, call.about.get("session", ""), call.id)
+        return state if extra is None else _with(state, extra)
 
     def grants(self, component_id: str) -> Grants:
         """What a component may use now, without secrets that have not been read yet.
 
         A broken policy gives nothing.
         """
-        state = self.policies.read(component_id)
+        state = self._policy(component_id)
         return self._grants(component_id, state, self._secrets_for(component_id, state.policy))
 
     def _grants(
@@ -574,7 +802,7 @@ class Host:
         Raises `ComponentNotFound`, and `PolicyError` for a target that is not one of its kind.
         """
         self._check_known(component_id)
-        state = self.policies.read(component_id)
+        state = self._policy(component_id)
         if state.error is not None:
             return Verdict(
                 False, f"the policy cannot be read, so nothing is allowed: {state.error}"
@@ -615,18 +843,22 @@ class Host:
             return path
 
         bound = await asyncio.to_thread(bind)
+        self._recorder.change(f"bind root {name} to {bound}", component_id)
         self._notify()
         return bound
 
     async def unbind_root(self, component_id: str, name: str) -> bool:
         """Have a named root be the component's private directory again; whether it was not."""
         self._check_known(component_id)
-        return await asyncio.to_thread(self.policies.bind, component_id, name, None)
+        done = await asyncio.to_thread(self.policies.bind, component_id, name, None)
+        if done:
+            self._recorder.change(f"unbind root {name}", component_id)
+        return done
 
     def policy(self, component_id: str) -> PolicyView:
         """A component's policy. Raises `ComponentNotFound`."""
         self._check_known(component_id)
-        state = self.policies.read(component_id)
+        state = self._policy(component_id)
         path = self.policies.path(component_id)
         roots, _ = self._bound(component_id)
         if state.status is not PolicyStatus.LOADED:
@@ -646,31 +878,52 @@ class Host:
             check_enforceable_storage(uri, self._protected())
             return document.grant_storage(uri, kinds)
 
-        await self._edit(component_id, grant)
+        words = ",".join(sorted(kinds))
+        await self._edit(component_id, grant, f"grant storage {words} {uri}")
 
     async def revoke_storage(self, component_id: str, uri: str) -> bool:
         """Take all access to a URI back. Returns whether there was any."""
-        return await self._edit(component_id, lambda document: document.revoke_storage(uri))
+        return await self._edit(
+            component_id, lambda document: document.revoke_storage(uri), f"revoke storage {uri}"
+        )
 
     async def grant_network(self, component_id: str, host: str) -> None:
-        await self._edit(component_id, lambda document: document.grant_network(host))
+        await self._edit(
+            component_id, lambda document: document.grant_network(host), f"grant network {host}"
+        )
 
     async def revoke_network(self, component_id: str, host: str) -> bool:
-        return await self._edit(component_id, lambda document: document.revoke_network(host))
+        return await self._edit(
+            component_id, lambda document: document.revoke_network(host), f"revoke network {host}"
+        )
 
     async def grant_environment(self, component_id: str, key: str) -> None:
-        await self._edit(component_id, lambda document: document.grant_environment(key))
+        await self._edit(
+            component_id,
+            lambda document: document.grant_environment(key),
+            f"grant environment {key}",
+        )
 
     async def bind_environment(self, component_id: str, injection: Injection) -> None:
         """Let a component send a variable's value to some hosts without seeing it."""
-        await self._edit(component_id, lambda document: document.bind_environment(injection))
+        await self._edit(
+            component_id,
+            lambda document: document.bind_environment(injection),
+            f"grant environment {injection.key} for {injection.shown}",
+        )
 
     async def revoke_environment(self, component_id: str, key: str) -> bool:
-        return await self._edit(component_id, lambda document: document.revoke_environment(key))
+        return await self._edit(
+            component_id,
+            lambda document: document.revoke_environment(key),
+            f"revoke environment {key}",
+        )
 
     async def grant_memory(self, component_id: str, limit: str) -> None:
         """`limit`: `512Mi`, `1Gi`, plain bytes."""
-        await self._edit(component_id, lambda document: document.set_memory(limit))
+        await self._edit(
+            component_id, lambda document: document.set_memory(limit), f"grant memory {limit}"
+        )
 
     def check_attachable(self, component_id: str, document: PolicyDocument) -> None:
         """Whether `attach_policy` would work, once there is such a component. Raises as it does."""
@@ -686,9 +939,12 @@ class Host:
         """
         self._check_known(component_id)
         self.check_attachable(component_id, document)
-        return await asyncio.to_thread(
+        done = await asyncio.to_thread(
             self.policies.attach, component_id, document.to_text(), source
         )
+        if done:
+            self._recorder.change("attach policy", component_id, reason=source)
+        return done
 
     def protect(self, path: Path) -> None:
         """Give no component access to this file, whatever is granted: it is what grants are read
@@ -700,6 +956,10 @@ class Host:
         """Take every permission back."""
         self._check_known(component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
+        record = self._record_or_none(component_id)
+        if record is not None and record.unseen:  # there is nothing that could be inherited
+            await asyncio.to_thread(self.store.mark_seen, component_id, record.digest)
+        self._recorder.change("take every permission back", component_id)
         self._notify()
 
     # -- secrets: only for people --------------------------------------------------------------
@@ -726,12 +986,82 @@ class Host:
 
     # -- what only people may do ---------------------------------------------------------------
 
-    def require_person(self, what: str, command: str, session: Session | None = None) -> None:
-        """Raise `NeedsPerson` unless agents were allowed to do such things."""
-        if not (session or self.session).agent_grants:
-            raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
+    # What an agent asks for, and `asking` a person allows: see mcp/builtin.py.
 
-    async def _edit(self, component_id: str, change: Callable[[PolicyDocument], bool]) -> bool:
+    async def digest_of(self, reference: str) -> str:
+        """The sha256 of a component's bytes. Raises `InvalidReference`."""
+        located = sources.locate(reference)
+        incoming = self.store.incoming()
+        try:
+            return (await _to_its_end(sources.copy, located.path, incoming, _ignore)).digest
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def loaded(self, component_id: str) -> Component | None:
+        """What is loaded under this id, as approvals name it."""
+        from .approvals.model import Component
+
+        record = self._record_or_none(component_id)
+        return None if record is None else Component(record.id, record.digest)
+
+    async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
+        """What a person should know before these bytes take the place of those that are loaded,
+        and whether that is all. They are examined for that only if the ones that are there have
+        permissions.
+
+        Raises `ComponentError`.
+        """
+        located = sources.locate(reference)
+        before = self._record_or_none(located.id)
+        if before is None:
+            return [], True
+        notes = [f"{located.id} is loaded already; this takes its place"]
+        if self.policies.read(located.id).status is PolicyStatus.ABSENT:
+            return notes, True
+        from .approvals.seen import View, changes
+        from .approvals.text import quoted
+
+        incoming = self.store.incoming()
+        try:
+            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
+            if copied.digest != digest:
+                raise DigestMismatch(f"{located.source} changed while it was looked at")
+            after = await self._examine(
+                located.id, incoming, digest, located.source, lambda *_: None
+            )
+        except InvalidComponent as error:
+            raise InvalidComponent(f"{located.source} {error}") from None
+        finally:
+            incoming.unlink(missing_ok=True)
+        texts = [*before.unseen, *(one.text for one in changes(View.of(before), View.of(after)))]
+        # A note is cut where it is long, and there are only so many.
+        if len(texts) > MAX_NOTES or any(
+            len(quoted(text, 10 * MAX_NOTE)) > MAX_NOTE for text in texts
+        ):
+            return [
+                *notes,
+                f"more is different than can be shown here: the permissions of {located.id} wait "
+                "until you load it at a terminal, which shows it",
+                *texts[:MAX_NOTES],
+            ], False
+        return [*notes, f"it gets the permissions that {located.id} has", *texts], True
+
+    def has_rule(self, component_id: str, rule: Rule) -> bool:
+        """Whether the policy has this very rule already."""
+        policy = self.policies.read(component_id).policy
+        if policy is None:
+            return False
+        have = (*policy.storage_allow, *policy.network_allow, *policy.environment_allow)
+        return rule in have
+
+    def changed(self) -> None:
+        """Something was changed by an approval: have those who watch told at once."""
+        self._notify()
+
+    async def _edit(
+        self, component_id: str, change: Callable[[PolicyDocument], bool], what: str
+    ) -> bool:
+        """`what` it does, for the record."""
         self._check_known(component_id)
 
         def edit() -> bool:
@@ -739,6 +1069,8 @@ class Host:
                 return change(document)
 
         done = await asyncio.to_thread(edit)
+        if done:
+            self._recorder.change(what, component_id)
         self._notify()
         return done
 
@@ -750,6 +1082,31 @@ class Host:
         ours = (*paths().all, self.settings.component_dir, self._secrets.directory)
         return (*ours, *self._also_protected)
 
+    # -- what approvals need to know -----------------------------------------------------------
+
+    def _current_digest(self, component_id: str) -> str | None:
+        record = self._record_or_none(component_id)
+        return record.digest if record is not None else None
+
+    def _write_rule(self, request: ApprovalRequest, rule: Rule) -> None:
+        from .approvals.write import write_rule
+
+        write_rule(
+            self.policies,
+            request,
+            rule,
+            current=self._current_digest,
+            protected=self._protected(),
+        )
+
+    def _enforceable(self, rule: Rule) -> bool:
+        if isinstance(rule, StorageRule):
+            try:
+                check_enforceable_storage(rule.uri, self._protected())
+            except PolicyError:
+                return False
+        return True
+
     # -- clients -------------------------------------------------------------------------------
 
     def clients(self) -> list[Client]:
@@ -760,8 +1117,11 @@ class Host:
         """A client is there, or says that its name is another one now."""
         self._clients[client.session] = client
 
-    def disconnect(self, client: Client) -> None:
+    def disconnect(self, client: Client, *, passing: bool = False) -> None:
+        """`passing`: it was there for one request only, and may come back for what it asked."""
         self._clients.pop(client.session, None)
+        if self.asking.opened and not (passing and self.asking.waits(client.session)):
+            self._background(self.asking.end_session(client.session), "end session")
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -853,6 +1213,41 @@ async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
         task.exception()
         raise asyncio.CancelledError
     return task.result()
+
+
+def _with(state: PolicyState, extra: Extra) -> PolicyState:
+    policy = state.policy or Policy("1.0")
+    known = {rule.key for rule in policy.environment_allow}
+    keys = [key for key in extra.environment if key not in known]
+    return PolicyState(
+        PolicyStatus.LOADED,
+        replace(
+            policy,
+            storage_allow=(*policy.storage_allow, *extra.storage),
+            network_allow=(*policy.network_allow, *extra.network),
+            environment_allow=(*policy.environment_allow, *map(EnvironmentRule, keys)),
+        ),
+    )
+
+
+def _named_roots(policy: Policy | None) -> set[str]:
+    uris = [rule.uri for rule in policy.storage_allow] if policy is not None else []
+    named = [uri.removeprefix("fs://") for uri in uris if not uri.startswith("fs:///")]
+    return {name.partition("/")[0] for name in named}
+
+
+def _what_is_at(path: str, grants: Grants) -> str:
+    """`file`, `directory` or `missing`: what a component's path is, as far as can be seen."""
+    for mount in sorted(grants.mounts, key=lambda one: -len(one.guest)):
+        below = path.removeprefix(mount.guest.rstrip("/") + "/")
+        if below != path:
+            path = f"{mount.host}/{below}"
+            break
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return "missing"
+    return "directory" if stat.S_ISDIR(mode) else "file"
 
 
 def _variables(policy: Policy | None) -> set[str]:

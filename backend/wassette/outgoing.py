@@ -91,6 +91,8 @@ class Requests:
     ) -> None:
         self.exchanges: list[Exchange] = []
         """At most `MAX_EXCHANGES`, in the order in which they ended."""
+        self.sent = 0
+        """Requests that left, as far as is known."""
         self._component_id = component_id
         self._route = route
         self._refused: dict[tuple[object, ...], Refusal] = {}
@@ -132,6 +134,7 @@ class Requests:
             if not recorded:
                 self._one_less()
             raise
+        self.sent += 1
         return asks.Destination(route.authority, route.path, route.first_byte, route.idle)
 
     async def settled(self) -> None:
@@ -154,6 +157,31 @@ class Requests:
         refusal = _refusal(self._component_id, want, error)
         if len(self._refused) < MAX_REFUSALS:
             self._refused.setdefault((refusal.target, refusal.command), refusal)
+
+
+class Held:
+    """Takes the record of a request until it is clear whether it is tried again."""
+
+    def __init__(self, record: Callable[[Exchange], None]) -> None:
+        self._record = record
+        self._kept: Exchange | None = None
+        self._passing = False
+
+    def __call__(self, exchange: Exchange) -> None:
+        if self._passing:
+            self._record(exchange)
+        else:
+            self._kept = exchange
+
+    def drop(self) -> None:
+        """It is tried again."""
+        self._kept = None
+
+    def pass_on(self) -> None:
+        self._passing = True
+        if self._kept is not None:
+            self._record(self._kept)
+            self._kept = None
 
 
 def _unread(want: Want, error: RequestRefused) -> Exchange:

@@ -54,6 +54,11 @@ class Paths:
         return self.data / "roots"
 
     @property
+    def activity(self) -> Path:
+        """The record of what was asked, decided and done."""
+        return self.state / "activity.db"
+
+    @property
     def all(self) -> tuple[Path, ...]:
         """Everything of ours. A component that could write here could widen its permissions."""
         return self.data, self.config, self.cache, self.state, self.runtime

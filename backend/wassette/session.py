@@ -22,13 +22,19 @@ class Session:
     builtin_tools: bool = True
     agent_grants: bool = False
     """Whether its agent may load components and grant permissions by itself."""
+    approvals: str = "ask"
+    """What happens when more is wanted than is permitted: one of `config.Approvals`."""
     meta_tools: bool = False
     """Whether it is offered find-tool and call-tool."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         return cls(
-            settings.environment, settings.builtin_tools, settings.agent_grants, settings.meta_tools
+            settings.environment,
+            settings.builtin_tools,
+            settings.agent_grants,
+            settings.approvals.value,
+            settings.meta_tools,
         )
 
 

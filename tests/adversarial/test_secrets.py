@@ -149,6 +149,8 @@ async def test_a_component_of_other_bytes_under_the_id(
     path.write_bytes(fixture_component("c-probe").read_bytes() + b"\0\x05\x04note")
     loaded = await probe.load(str(path))
     assert loaded.changed_from is not None
+    assert (await call(probe, "all-env")).value == []  # until a person has seen that
+    await probe.mark_seen("c-probe")
     placeholder = (await call(probe, "get-env", name="TOKEN")).value
     assert len(placeholder) == len(TOKEN)
     assert placeholder != TOKEN

@@ -34,6 +34,14 @@ def wassette(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(autouse=True)
+def impatient(home: Path) -> None:
+    """Nobody is here to be asked."""
+    file = home / "config" / "wassette" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("approval_wait = 1\n")
+
+
 def server(component_dir: Path) -> Any:
     arguments = ["-m", "wassette", "serve", "--stdio", "--component-dir", str(component_dir)]
     return stdio_client(
@@ -77,7 +85,10 @@ async def test_three_languages_two_clients(
     assert again["content"][0]["text"] == described.content[0].text  # type: ignore[union-attr]
     noted_again = inspector.call("summarize", path="a.md", text="# Hi\nyo")
     assert noted_again["structuredContent"] == {"result": summary}
-    assert inspector.call("read-note", path="/etc/passwd")["isError"]
+    # It has no dialog and asks for no progress: it is not kept waiting until it gives up.
+    refused = inspector.call("read-note", path="/etc/passwd")
+    assert refused["isError"]
+    assert "wassette permission grant storage" in str(refused["content"])
 
 
 async def test_granted_while_the_server_runs(

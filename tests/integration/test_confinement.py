@@ -174,7 +174,7 @@ async def test_a_path_that_leads_elsewhere_when_the_worker_starts(
     await grant(files, (f"fs://{folder}", ("read",)))
     grants = files.grants("c-files")
 
-    async def those(_component_id: str, _session: object) -> Grants:
+    async def those(*_: object) -> Grants:
         return grants
 
     folder.rename(tmp_path / "moved")

@@ -52,6 +52,8 @@ async def test_loading_again_keeps_place_and_policy(host: Host, tmp_path: Path) 
     changed = await host.load(str(path))
     assert changed.changed_from == first.record.digest
     assert changed.tools == ("other",)
+    assert host.policy("calc").document is None  # until a person has seen what is different
+    await host.mark_seen("calc")
     document = host.policy("calc").document
     assert document is not None
     assert document["permissions"]["environment"] == {"allow": [{"key": "HOME"}]}

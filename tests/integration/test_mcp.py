@@ -109,7 +109,10 @@ async def _listen(mcp: Client, subscribed: asyncio.Event, changed: asyncio.Event
             changed.set()
 
 
-async def test_an_agent_may_ask_but_not_grant(loaded: Settings, tmp_path: Path) -> None:
+async def test_an_agent_may_not_grant_where_nobody_is_asked(
+    loaded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WASSETTE_APPROVALS", "deny")
     path = wat.write(tmp_path, "other", wat.one_function("other"))
     asks: list[tuple[str, dict[str, Any], str]] = [
         ("load-component", {"path": str(path)}, f"wassette component load {path}"),
@@ -216,10 +219,10 @@ async def test_inheriting_the_permissions_of_a_name(loaded: Settings, tmp_path: 
 async def test_bad_calls_of_builtin_tools(
     loaded: Settings, tool: str, arguments: dict[str, Any], says: str
 ) -> None:
-    from wassette.mcp.builtin import Builtins
+    from wassette.mcp.builtin import Asker, Builtins
 
     async with Host(loaded) as host:
-        result = await Builtins(host).call(tool, arguments, None)
+        result = await Builtins(host).call(tool, arguments, Asker(None, host.session))
     assert result.is_error
     assert says in text(result)
 

@@ -20,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 
 from support import wat
 from support.http import PATIENCE, Served, served
+from wassette.config import Approvals
 from wassette.host import Host
 from wassette.paths import paths
 from wassette.toolset import BUILTIN_NAMES, META_NAMES
@@ -364,7 +365,8 @@ async def test_call_tool_is_no_way_around_a_person(loaded: Settings, tmp_path: P
         "load-component": {"path": str(path)},
         "grant-storage-permission": storage,
     }
-    async with connected(loaded, "http", "legacy", "--meta-tools") as mcp:
+    nobody = replace(loaded, approvals=Approvals.DENY)
+    async with connected(nobody, "http", "legacy", "--meta-tools") as mcp:
         for name, arguments in asks.items():
             inside = {"name": name, "arguments": arguments}
             through = await mcp.call_tool("call-tool", inside)

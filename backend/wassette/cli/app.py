@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         "tool": "tool:tool",
         "clients": "clients:clients",
         "doctor": "doctor:doctor",
+        "activity": "activity:activity",
+        "approvals": "approvals:approvals",
     },
     epilog=examples(
         "wassette component load ./my-tool.wasm",

@@ -8,8 +8,9 @@ import click
 
 from wassette.errors import ComponentError, WassetteError
 
+from .approval_text import wrapped
 from .base import Group, examples
-from .output import note, show, table
+from .output import has_terminal, note, show, table
 from .permissions_text import summary
 from .run import run
 
@@ -33,10 +34,17 @@ def component() -> None:
     )
 )
 @click.argument("reference", metavar="REFERENCE")
-def load(reference: str) -> None:
+@click.option(
+    "--keep-permissions",
+    is_flag=True,
+    help="Let other bytes have the permissions that are there, for scripts.",
+)
+def load(reference: str, keep_permissions: bool) -> None:
     """Load a component: a path, a file:// URL, or starter:NAME for one that comes with Wassette.
 
-    Loading one again replaces it; it keeps the permissions that it has.
+    Loading one again replaces it. If its bytes are others and it has permissions, you see what is
+    different, and it keeps them; where there is no terminal to show it on, they wait until you
+    load it at one.
     """
 
     async def work(host: Host) -> Loaded:
@@ -49,8 +57,14 @@ def load(reference: str) -> None:
             if str(error).startswith("Unsupported URI scheme"):  # documented as it is
                 raise
             raise ComponentError(f"Failed to load component: {reference}") from error
+        for change in loaded.changes:
+            note(wrapped(f"  {change}"))
+        if loaded.changes and (keep_permissions or has_terminal()):
+            await host.mark_seen(loaded.record.id)
         if loaded.changed_from is not None:
             note(_what_changed(host, loaded.record, loaded.changed_from))
+        elif loaded.changes and not (keep_permissions or has_terminal()):
+            note(str(host.policy(loaded.record.id).error))
         return loaded
 
     loaded = run(work)
@@ -69,7 +83,7 @@ def _what_changed(host: Host, record: ComponentRecord, before: str) -> str:
     view = host.policy(record.id)
     held = summary(view.document)
     if view.error is not None:
-        return f"Note: {change}. It has no permissions, as its policy is refused: {view.error}"
+        return f"Note: {change}. It has no permissions now: {view.error}"
     if not held:
         return f"Note: {change}. It has no permissions."
     return (

@@ -109,7 +109,7 @@ def table(header: Sequence[str], rows: Rows) -> str:
     """Columns as wide as what is in them; on a terminal the last one ends where that does."""
     shown = [[visible(cell, 1000) for cell in row] for row in rows]
     lines = [list(header), *shown]
-    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+    widths = [max(columns_of(line[i]) for line in lines) for i in range(len(header))]
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 3 * (len(widths) - 1)
         widths[-1] = min(widths[-1], max(room, 8))
@@ -135,21 +135,26 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = []
     for cell, width in zip(cells, widths, strict=True):
         fitted = _cut(cell, width)
-        padded.append(fitted + " " * (width - _width(fitted)))
+        padded.append(fitted + " " * (width - columns_of(fitted)))
     return " | ".join(padded).rstrip()
 
 
 def _cut(text: str, width: int) -> str:
-    if _width(text) <= width:
+    if columns_of(text) <= width:
         return text
-    while text and _width(text) > width - 1:
+    while text and columns_of(text) > width - 1:
         text = text[:-1]
     return text + "…"
 
 
-def _width(text: str) -> int:
+def columns_of(text: str) -> int:
     """Columns that `text` takes in a terminal."""
     return sum(
         0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
         for char in text
     )
+
+
+def has_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

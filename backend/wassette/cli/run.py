@@ -16,13 +16,19 @@ T = TypeVar("T")
 
 def run(work: Callable[[Host], Awaitable[T]]) -> T:
     """What `work` gives, done with a host for the settings in force. Ctrl-C cancels it, and the
-    host is closed before this returns."""
+    host is closed before this returns.
+
+    Unless somebody said otherwise, nobody is asked anything where there is no terminal.
+    """
     import asyncio
 
     from wassette import config
     from wassette.host import Host
 
-    settings = config.load(component_dir=options().component_dir)
+    from .output import has_terminal
+
+    unless_said = config.Approvals.ASK if has_terminal() else config.Approvals.DENY
+    settings = config.load(component_dir=options().component_dir, default_approvals=unless_said)
 
     async def with_host() -> T:
         async with Host(settings) as host:

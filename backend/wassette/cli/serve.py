@@ -192,7 +192,7 @@ def _serve_stdio(provisioning: Provisioning | None, standalone: bool, **given: A
     if standalone:
         from wassette.mcp.stdio import serve
 
-        return serve(_settings(**given))
+        return serve(_settings(**given, standalone=True))
     from wassette.hosting import bridge
 
     env_file = given["env_file"]
@@ -230,8 +230,13 @@ def _settings(
     disable_builtin_tools: bool,
     meta_tools: bool,
     allow_agent_grants: bool,
+    standalone: bool = False,
 ) -> Settings:
     from wassette import config
+
+    from .output import has_terminal
+
+    nobody = standalone and not has_terminal()
 
     return config.load(
         component_dir=options().component_dir,
@@ -240,4 +245,5 @@ def _settings(
         builtin_tools=not disable_builtin_tools,
         agent_grants=allow_agent_grants,
         meta_tools=meta_tools or None,
+        default_approvals=config.Approvals.DENY if nobody else config.Approvals.ASK,
     )

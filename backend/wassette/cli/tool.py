@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .base import Group, examples
-from .output import note, show, table, to_json, visible_text
+from .output import has_terminal, note, show, table, to_json, visible_text
 from .run import run
 
 if TYPE_CHECKING:
-    from wassette.answers import CallResult
+    from wassette.answers import CallResult, Client
+    from wassette.asking import Dialog
     from wassette.host import Host
     from wassette.toolset import Tool
 
@@ -91,7 +92,7 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
 
     async def work(host: Host) -> CallResult:
         await host.examined()
-        return await host.call_tool(name, data)
+        return await host.call_tool(name, data, _client(), dialog=_dialog())
 
     result = run(work)
     if result.output:
@@ -103,6 +104,25 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
     show({"result": result.value}, default=lambda: _plain(result.value))
     if result.is_error:
         ctx.exit(1)
+
+
+def _dialog() -> Dialog | None:
+    if not has_terminal():
+        return None
+    import time
+
+    from .prompt import TerminalPrompter
+
+    return TerminalPrompter(lambda: int(time.time() * 1000))
+
+
+def _client() -> Client:
+    from secrets import token_urlsafe
+
+    from wassette._version import __version__
+    from wassette.answers import Client
+
+    return Client("wassette", __version__, "cli", token_urlsafe(16))
 
 
 def _arguments(text: str) -> bytes:

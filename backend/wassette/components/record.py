@@ -76,6 +76,9 @@ class ComponentRecord:
     """Its world as WIT text; None when an earlier version examined it."""
     code: Mapping[str, str] = field(default_factory=dict)
     """Compiled code: name in the code cache → sha256 of that file."""
+    unseen: tuple[str, ...] = ()
+    """What is different since a person last saw it, in plain words; its permissions wait until one
+    has. Empty: they have."""
 
     @property
     def tools(self) -> tuple[FunctionRecord, ...]:
@@ -137,6 +140,7 @@ class ComponentRecord:
                     ],
                     "wit": self.wit,
                     "code": dict(self.code),
+                    "unseen": list(self.unseen),
                 },
             },
             indent=1,
@@ -160,6 +164,7 @@ class ComponentRecord:
             source=_str(ours.get("source")),
             loaded_at=_number(ours.get("loaded_at")),
             code={_str(k): _digest(v) for k, v in _dict(ours.get("code")).items()},
+            unseen=tuple(_str(one) for one in _list(ours.get("unseen", []))),
             **_examined(ours),
         )
 

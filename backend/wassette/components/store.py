@@ -195,6 +195,13 @@ class ComponentStore:
             if current is not None and current.digest == record.digest:
                 self._write_metadata(current.with_code(name, sha256))
 
+    def mark_seen(self, component_id: str, digest: str) -> None:
+        """A person has seen what is different about these bytes, unless they are others by now."""
+        with self.lock():
+            current = self._record(component_id)
+            if current is not None and current.digest == digest and current.unseen:
+                self._write_metadata(replace(current, unseen=()))
+
     def remove(self, component_id: str) -> None:
         """Delete a component and what is known of it. Raises `ComponentNotFound`."""
         path = self.path(component_id)

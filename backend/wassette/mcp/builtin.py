@@ -6,6 +6,7 @@ to do it, with the exact command, unless the host was started with `--allow-agen
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,18 +16,25 @@ import mcp_types as types
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from wassette.asking import Caller, StillWaiting
 from wassette.components import sources
+from wassette.config import Approvals
 from wassette.errors import InvalidArguments, NeedsPerson, PolicyError, WassetteError, visible
-from wassette.policy import PolicyStatus
+from wassette.policy import Access, EnvironmentRule, NetworkRule, PolicyStatus, StorageRule
 from wassette.policy.view import policy_found
-from wassette.session import CURRENT
+from wassette.recording import Call
 from wassette.toolset import BUILTIN_NAMES
 
 from .results import error_result, text_result
 
 if TYPE_CHECKING:
-    from wassette.answers import Progress
+    from collections.abc import Iterable
+
+    from wassette.answers import Client, Loaded, Progress
+    from wassette.approvals.model import Component, Rule, Subject
+    from wassette.asking import Answer, Dialog
     from wassette.host import Host
+    from wassette.session import Session
 
 Arguments = Mapping[str, Any]
 _COMPONENT_ID = {"type": "string", "description": "The id of the component"}
@@ -62,8 +70,20 @@ class Builtin:
     """One of Wassette's own tools."""
 
     tool: types.Tool
-    run: Callable[[Builtins, Arguments, Progress | None], Awaitable[types.CallToolResult]]
+    run: Callable[[Builtins, Arguments, Asker], Awaitable[types.CallToolResult]]
     validator: Draft202012Validator
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who calls, and how a person can be asked for them."""
+
+    client: Client | None
+    session: Session
+    progress: Progress | None = None
+    dialog: Dialog | None = None
+    person: str = ""
+    """Whoever has the same comes back for the same question."""
 
 
 class Builtins:
@@ -75,9 +95,7 @@ class Builtins:
     def tools(self) -> list[types.Tool]:
         return [one.tool for one in _BUILTINS.values()]
 
-    async def call(
-        self, name: str, arguments: Arguments, progress: Progress | None
-    ) -> types.CallToolResult:
+    async def call(self, name: str, arguments: Arguments, asker: Asker) -> types.CallToolResult:
         """Run one. Whatever goes wrong is in the result."""
         builtin = _BUILTINS[name]
         try:
@@ -88,29 +106,37 @@ class Builtins:
                 raise InvalidArguments(
                     f"Invalid arguments for {name}: {path}{visible(wrong.message)}"
                 )
-            return await builtin.run(self, arguments, progress)
+            return await builtin.run(self, arguments, asker)
         except WassetteError as error:
             return error_result(error)
 
     # -- components ----------------------------------------------------------------------------
 
-    async def load(self, a: Arguments, progress: Progress | None) -> types.CallToolResult:
+    async def load(self, a: Arguments, asker: Asker) -> types.CallToolResult:
         path = a["path"]
-        self.host.require_person(
-            f"load the component {visible(path)}",
-            _command("component", "load", path),
-            CURRENT.get(),
-        )
-        await self._refuse_inheritance(path)
-        loaded = await self.host.load(path, progress)
-        word = "reloaded" if loaded.replaced else "loaded"
-        return text_result(
-            {
-                "status": f"component {word} successfully",
-                "id": loaded.record.id,
-                "tools": list(loaded.tools),
-            }
-        )
+        command = _command("component", "load", path)
+        if asker.session.agent_grants:
+            await self._refuse_inheritance(path)
+            return _loaded(await self.host.load(path, asker.progress))
+        if asker.session.approvals == Approvals.DENY.value or asker.client is None:
+            raise NeedsPerson(_only_a_person(f"load the component {visible(path)}", command))
+        from wassette.approvals.model import LoadAsked
+
+        digest = await self.host.digest_of(path)
+        component = self.host.loaded(sources.locate(path).id)
+        if component is not None and component.digest == digest:
+            self.host.asking.forget(_key("load-component", a, asker, LoadAsked(path, digest)))
+            return _loaded(await self.host.load(path, asker.progress, digest=digest))
+        notes, complete = await self.host.what_changes(path, digest)
+
+        async def act(_: Answer) -> types.CallToolResult:
+            if self.host.loaded(sources.locate(path).id) != component:
+                raise NeedsPerson("Another component was loaded under this id meanwhile: ask again")
+            # What is different was in the question, if it had room for it.
+            return _loaded(await self.host.load(path, asker.progress, digest=digest, seen=complete))
+
+        subject = LoadAsked(path, digest)
+        return await self._ask("load-component", a, asker, subject, component, act, notes)
 
     async def _refuse_inheritance(self, path: str) -> None:
         """An agent could write a component of its own under the name of one that was granted
@@ -122,22 +148,33 @@ class Builtins:
                 f"Ask the user to run:\n  {_command('component', 'load', path)}"
             )
 
-    async def unload(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def unload(self, a: Arguments, asker: Asker) -> types.CallToolResult:
         component_id = a["id"]
-        try:
+
+        async def act(_: Answer | None) -> types.CallToolResult:
             await self.host.unload(component_id)
+            return text_result({"status": "component unloaded successfully", "id": component_id})
+
+        try:
+            if not self._asks(asker):
+                return await act(None)
+            from wassette.approvals.model import UnloadAsked
+
+            component = await self._component(component_id)
+            return await self._ask("unload-component", a, asker, UnloadAsked(), component, act)
+        except (NeedsPerson, StillWaiting):
+            raise
         except WassetteError as error:
             message = f"Failed to unload component: {error}"
             failed = {"status": "error", "message": message, "id": component_id}
             return text_result(failed, is_error=True)
-        return text_result({"status": "component unloaded successfully", "id": component_id})
 
-    async def list_components(self, _a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def list_components(self, _a: Arguments, _: Asker) -> types.CallToolResult:
         toolset = self.host.tools()
         components = [state.listed(toolset.of(state.id)) for state in self.host.components()]
         return text_result({"components": components, "total": len(components)})
 
-    async def search(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def search(self, a: Arguments, _: Asker) -> types.CallToolResult:
         words = str(a.get("query", "")).lower().split()
         found = []
         for name in sources.starters():
@@ -151,28 +188,58 @@ class Builtins:
 
     # -- permissions ---------------------------------------------------------------------------
 
-    async def get_policy(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def get_policy(self, a: Arguments, _: Asker) -> types.CallToolResult:
         view = self.host.policy(a["component_id"])
         if view.error is not None:
             raise PolicyError(f"{view.error}. The component runs without permissions until then.")
         found = policy_found(view.component_id, view.path, view.document, view.notes, view.roots)
         return text_result(found)
 
-    async def grant_storage(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def grant_storage(self, a: Arguments, asker: Asker) -> types.CallToolResult:
         component_id, details = a["component_id"], a["details"]
-        access = ",".join(details["access"])
-        self._person("storage", component_id, details["uri"], "--access", access)
-        await self.host.grant_storage(component_id, details["uri"], details["access"])
-        return _granted(component_id, "storage", details)
+        uri, access = details["uri"], details["access"]
+        command = ("storage", component_id, uri, "--access", ",".join(access))
+        return await self._grant(
+            "grant-storage-permission",
+            a,
+            asker,
+            lambda: StorageRule(uri, frozenset(map(Access, access))),
+            lambda: self.host.grant_storage(component_id, uri, access),
+            command,
+        )
 
-    async def grant_network(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
-        self._person("network", a["component_id"], a["details"]["host"])
-        await self.host.grant_network(a["component_id"], a["details"]["host"])
-        return _granted(a["component_id"], "network", a["details"])
+    async def grant_network(self, a: Arguments, asker: Asker) -> types.CallToolResult:
+        component_id, host = a["component_id"], a["details"]["host"]
+        return await self._grant(
+            "grant-network-permission",
+            a,
+            asker,
+            lambda: NetworkRule(host),
+            lambda: self.host.grant_network(component_id, host),
+            ("network", component_id, host),
+        )
 
-    async def grant_environment(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def grant_environment(self, a: Arguments, asker: Asker) -> types.CallToolResult:
         component_id, key = a["component_id"], a["details"]["key"]
-        self._person("environment-variable", component_id, key)
+        command = ("environment-variable", component_id, key)
+
+        async def grant() -> None:
+            self._refuse_secret(component_id, key)
+            await self.host.grant_environment(component_id, key)
+
+        if self._asks(asker):
+            self.host.policy(component_id)  # it exists
+            self._refuse_secret(component_id, key)
+        return await self._grant(
+            "grant-environment-variable-permission",
+            a,
+            asker,
+            lambda: EnvironmentRule(key),
+            grant,
+            command,
+        )
+
+    def _refuse_secret(self, component_id: str, key: str) -> None:
         if self.host.has_secret(component_id, key):
             # It could have been bound to hosts, until the agent took that permission away.
             command = _command("permission", "grant", "environment-variable", component_id, key)
@@ -180,10 +247,42 @@ class Builtins:
                 f"{visible(key)} is a secret of {component_id}, which only a person can give it. "
                 f"Ask the user to run:\n  {command} --inject-host HOST"
             )
-        await self.host.grant_environment(component_id, key)
-        return _granted(component_id, "environment variable", a["details"])
 
-    async def revoke_storage(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def _grant(
+        self,
+        tool: str,
+        a: Arguments,
+        asker: Asker,
+        rule: Callable[[], Rule],
+        grant: Callable[[], Awaitable[None]],
+        command: tuple[str, ...],
+    ) -> types.CallToolResult:
+        """Give a permission, if it may be, or ask for it."""
+        component_id, details = a["component_id"], a["details"]
+        kind = tool.removeprefix("grant-").removesuffix("-permission").replace("-", " ")
+        self.host.policy(component_id)  # it exists
+        if not self._asks(asker):
+            if not asker.session.agent_grants:
+                words = _command("permission", "grant", *command)
+                raise NeedsPerson(_only_a_person(f"give {component_id} this permission", words))
+            await grant()
+            return _granted(component_id, kind, details)
+        from wassette.approvals.choices import rule_text
+        from wassette.approvals.model import PermissionAsked
+
+        wanted = rule()
+        if self.host.has_rule(component_id, wanted):
+            self.host.asking.forget(_key(tool, a, asker, PermissionAsked(wanted)))
+            return _granted(component_id, kind, details)
+        component = await self._component(component_id)
+
+        async def act(answer: Answer) -> types.CallToolResult:
+            given = rule_text(answer.rule) if answer.rule is not None else ""
+            return _granted(component_id, kind, details, given, str(answer.scope or ""))
+
+        return await self._ask(tool, a, asker, PermissionAsked(wanted), component, act)
+
+    async def revoke_storage(self, a: Arguments, _: Asker) -> types.CallToolResult:
         component_id, uri = a["component_id"], a["details"]["uri"]
         if not await self.host.revoke_storage(component_id, uri):
             raise _nothing_to_revoke(component_id, uri)
@@ -192,40 +291,105 @@ class Builtins:
         answer = {"status": status, "component_id": component_id, "uri": uri, "message": message}
         return text_result(answer)
 
-    async def revoke_network(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def revoke_network(self, a: Arguments, _: Asker) -> types.CallToolResult:
         if not await self.host.revoke_network(a["component_id"], a["details"]["host"]):
             raise _nothing_to_revoke(a["component_id"], a["details"]["host"])
         return _revoked(a["component_id"], "network", a["details"])
 
-    async def revoke_environment(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
+    async def revoke_environment(self, a: Arguments, _: Asker) -> types.CallToolResult:
         if not await self.host.revoke_environment(a["component_id"], a["details"]["key"]):
             raise _nothing_to_revoke(a["component_id"], a["details"]["key"])
         return _revoked(a["component_id"], "environment variable", a["details"])
 
-    async def reset(self, a: Arguments, _: Progress | None) -> types.CallToolResult:
-        await self.host.reset_permissions(a["component_id"])
-        return text_result(
-            {"status": "permissions reset successfully", "component_id": a["component_id"]}
-        )
+    async def reset(self, a: Arguments, asker: Asker) -> types.CallToolResult:
+        component_id = a["component_id"]
 
-    def _person(self, kind: str, component_id: str, *rest: str) -> None:
-        self.host.policy(component_id)  # it exists
-        self.host.require_person(
-            f"give {component_id} this permission",
-            _command("permission", "grant", kind, component_id, *rest),
-            CURRENT.get(),
-        )
+        async def act(_: Answer | None) -> types.CallToolResult:
+            await self.host.reset_permissions(component_id)
+            return text_result(
+                {"status": "permissions reset successfully", "component_id": component_id}
+            )
+
+        if not self._asks(asker):
+            return await act(None)
+        from wassette.approvals.model import ResetAsked
+
+        component = await self._component(component_id)
+        return await self._ask("reset-permission", a, asker, ResetAsked(), component, act)
+
+    # -- asking a person -----------------------------------------------------------------------
+
+    @staticmethod
+    def _asks(asker: Asker) -> bool:
+        return asker.client is not None and asker.session.approvals == Approvals.ASK.value
+
+    async def _component(self, component_id: str) -> Component:
+        from wassette.approvals.model import Component
+
+        record = await self.host.component(component_id)
+        return Component(record.id, record.digest)
+
+    async def _ask(
+        self,
+        tool: str,
+        arguments: Arguments,
+        asker: Asker,
+        subject: Subject,
+        component: Component | None,
+        act: Callable[[Answer], Awaitable[types.CallToolResult]],
+        notes: Iterable[str] = (),
+    ) -> types.CallToolResult:
+        """`act` once a person has allowed it, also if whoever asked is not there any more."""
+        host = self.host
+        assert asker.client is not None
+        about = (component.id, component.digest) if component is not None else ("", "")
+        call = Call(tool, *about, asker.client)
+        caller = Caller(asker.client, call, arguments, asker.progress, asker.dialog)
+
+        async def work() -> types.CallToolResult:
+            answer = await host.asking.ask(subject, component, caller, notes)
+            if not answer.allowed:
+                raise NeedsPerson(f"This was not allowed: {answer.reason}")
+            host.changed()
+            return await act(answer)
+
+        wait = host.settings.approval_wait
+        if asker.dialog is not None:
+            wait = host.settings.approval_timeout + 1
+        return await host.asking.act(_key(tool, arguments, asker, subject), caller, work, wait)
 
 
-def _granted(component_id: str, kind: str, details: Arguments) -> types.CallToolResult:
+def _key(tool: str, arguments: Arguments, asker: Asker, subject: Subject) -> object:
+    """What has to be the same for two calls to be about one question."""
+    return asker.person, tool, json.dumps(arguments, sort_keys=True, default=str), subject
+
+
+def _only_a_person(what: str, command: str) -> str:
+    return f"Only a person can {what}. Ask the user to run:\n  {command}"
+
+
+def _loaded(loaded: Loaded) -> types.CallToolResult:
+    word = "reloaded" if loaded.replaced else "loaded"
     return text_result(
         {
-            "status": "permission granted successfully",
-            "component_id": component_id,
-            "permission_type": kind,
-            "details": details,
+            "status": f"component {word} successfully",
+            "id": loaded.record.id,
+            "tools": list(loaded.tools),
         }
     )
+
+
+def _granted(
+    component_id: str, kind: str, details: Arguments, given: str = "", scope: str = ""
+) -> types.CallToolResult:
+    """`given`: the rule that a person chose, and for how long."""
+    found = {
+        "status": "permission granted successfully",
+        "component_id": component_id,
+        "permission_type": kind,
+        "details": details,
+    }
+    return text_result({**found, "granted": given, "for": scope} if given else found)
 
 
 def _revoked(component_id: str, kind: str, details: Arguments) -> types.CallToolResult:
@@ -254,7 +418,7 @@ def _define(
     name: str,
     description: str,
     schema: dict[str, Any],
-    run: Callable[[Builtins, Arguments, Progress | None], Awaitable[types.CallToolResult]],
+    run: Callable[[Builtins, Arguments, Asker], Awaitable[types.CallToolResult]],
     *,
     read_only_hint: bool = False,
     destructive_hint: bool = False,
@@ -272,7 +436,7 @@ def _define(
     return Builtin(tool, run, Draft202012Validator(schema))
 
 
-_ASKS = "Only a person can do this: the answer says how to ask."
+_ASKS = "Only a person can do this: they are asked."
 _BUILTINS: dict[str, Builtin] = {
     one.tool.name: one
     for one in (

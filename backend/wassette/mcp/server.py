@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,13 @@ from mcp.shared.exceptions import MCPError
 
 from wassette._version import __version__
 from wassette.errors import ToolNotFound, WassetteError
+from wassette.recording import CALLER
 from wassette.session import CURRENT, Session
 from wassette.toolset import BUILTIN_NAMES, META_NAMES, Tool
 
 from . import meta, prompts
-from .builtin import Builtins
+from .builtin import Asker, Builtins
+from .dialog import KEY, Answered, Asked, Parked, Parking, can_ask, is_modern
 from .outbox import Outbox
 from .resources import Resources, uris
 from .results import call_result, error_result, text_result
@@ -45,13 +48,15 @@ if TYPE_CHECKING:
     from mcp.shared.subscriptions import ServerEvent
 
     from wassette.answers import Change
+    from wassette.asking import Dialog
     from wassette.host import Host
 
 INSTRUCTIONS = """\
 Wassette runs tools as WebAssembly components in a sandbox. A component reaches no file, host or
 environment variable that a person has not granted to it. list-components shows what is loaded,
 get-policy what a component may do. You cannot widen permissions or load components yourself: the
-grant and load tools answer with the command for the user to run. Never edit policy files."""
+grant and load tools ask the user, and a call that needs more asks by itself. If the user has not
+decided yet, say so and call again later. Never edit policy files."""
 
 NOTIFY_TIMEOUT = 2.0
 """Seconds that a client may take to accept a notification before the answer that follows it."""
@@ -81,13 +86,17 @@ class McpServer:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.sessions = Sessions(host)
+        self._parking = Parking()
+        self.sessions = Sessions(host, self._parking.end_session)
         self._builtins = Builtins(host)
         self._resources = Resources(host)
         self._bus = Bus()
         self._listening = ListenHandler(self._bus)
         self._calls: set[asyncio.Task[Any]] = set()
         self._ending = False
+        self.knows_http_clients = False
+        """Whether whoever comes over HTTP has shown a token. Others may be programs of anybody on
+        this machine: what they say that a person answered, nobody needs to have answered."""
         self.server: Server[Any] = _NotifyingServer(
             "wassette",
             title="Wassette",
@@ -155,6 +164,7 @@ class McpServer:
     def end_calls(self) -> None:
         """End the tool calls that run: each is answered that it was."""
         self._ending = True
+        self._parking.end_all()
         for call in list(self._calls):
             call.cancel()
 
@@ -181,14 +191,22 @@ class McpServer:
 
     async def _call_tool(
         self, ctx: Any, params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
+    ) -> types.CallToolResult | types.InputRequiredResult:
         session = _session(ctx)
         outbox = Outbox(ctx, session)
         task = asyncio.current_task()
         assert task is not None
         self._calls.add(task)
+        result: types.CallToolResult | types.InputRequiredResult
         try:
-            result = await self._call(session, outbox, params.name, params.arguments or {})
+            if session is None or not can_ask(ctx) or not self._is_known(session):
+                result = await self._call(session, outbox, params.name, params.arguments or {})
+            elif is_modern(ctx):
+                result = await self._parkable(session, outbox, params)
+            else:
+                dialog = Asked(ctx, session, _now)
+                arguments = params.arguments or {}
+                result = await self._call(session, outbox, params.name, arguments, dialog)
             await outbox.close()
         except asyncio.CancelledError:
             if not self._ending:
@@ -200,10 +218,56 @@ class McpServer:
             outbox.drop()
         return result
 
+    async def _parkable(
+        self, session: ClientSession, outbox: Outbox, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """A call of the later era, which may be answered with a question."""
+        if params.request_state is not None:
+            found = self._parking.take(params.request_state, params.name, session)
+            if found is None:
+                return error_result(
+                    "That question is over, and so is the call that it was asked for. "
+                    "Call the tool again, from the beginning"
+                )
+            call = found
+            answer = (params.input_responses or {}).get(KEY)
+            if isinstance(answer, types.ElicitResult):
+                call.dialog.answer(call.asked, answer)
+                await asyncio.sleep(0)
+        else:
+            call = Parked(params.name, session, Answered(session, _now))
+            call.outbox = outbox  # the call may tell something at once
+            call.task = asyncio.create_task(
+                self._call(session, call, params.name, params.arguments or {}, call.dialog)
+            )
+            call.task.add_done_callback(lambda _: self._unpark(session))
+        call.outbox = outbox
+        try:
+            return await call.next(self._park)  # type: ignore[no-any-return]
+        finally:
+            call.outbox = None
+
+    def _park(self, call: Parked) -> str:
+        call.session.parked = True
+        return self._parking.put(call)
+
+    def _unpark(self, session: ClientSession) -> None:
+        if session.parked:
+            session.parked = False
+            if session.passing:
+                self.sessions.close(session)
+
     async def _call(
-        self, session: ClientSession | None, outbox: Outbox, name: str, arguments: Mapping[str, Any]
+        self,
+        session: ClientSession | None,
+        outbox: Outbox | Parked,
+        name: str,
+        arguments: Mapping[str, Any],
+        dialog: Dialog | None = None,
     ) -> types.CallToolResult:
         brought = self._brought()
+        client = session.client if session is not None else None
+        CALLER.set(client)
         try:
             if brought.meta_tools and name == meta.CALL:
                 name, arguments = meta.unwrap(arguments)
@@ -212,7 +276,8 @@ class McpServer:
             if name in BUILTIN_NAMES:
                 if not brought.builtin_tools:
                     return error_result("Built-in tools are disabled")
-                result = await self._builtins.call(name, arguments, outbox.progress)
+                asker = Asker(client, brought, outbox.progress, dialog, _person_of(session))
+                result = await self._builtins.call(name, arguments, asker)
                 if session is not None:
                     await session.told(NOTIFY_TIMEOUT)  # clients expect that before the answer
                 return result
@@ -221,10 +286,11 @@ class McpServer:
             called = await self.host.call_tool(
                 name,
                 arguments,
-                client=session.client if session is not None else None,
+                client=client,
                 session=brought,
                 progress=outbox.progress if outbox.wants_progress else None,
                 printed=outbox.output(self._owner(name)) if outbox.wants_output else None,
+                dialog=dialog,
             )
         except ToolNotFound as error:
             return error_result(f"{error}. It may have been unloaded: list the tools again")
@@ -316,6 +382,10 @@ class McpServer:
             if passing and session is not None:
                 self.sessions.close(session)
 
+    def _is_known(self, session: ClientSession) -> bool:
+        """Whether the client is a program of the user's, whose dialog a person answers."""
+        return session.client.transport == "stdio" or self.knows_http_clients
+
     def _brought(self) -> Session:
         """What the client of the running request brought along."""
         return CURRENT.get() or self.host.session
@@ -346,6 +416,18 @@ def _lifespan(transport: str) -> Callable[[Server[Any]], Any]:
         yield Channel(transport)
 
     return lifespan
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _person_of(session: ClientSession | None) -> str:
+    """Who comes back for what was asked: the session, or (requests that stand for themselves) any
+    client of that name, since what was decided is no secret."""
+    if session is None:
+        return ""
+    return f"http {session.client.name}" if session.passing else session.client.session
 
 
 def _session(ctx: Any) -> ClientSession | None:

@@ -76,6 +76,10 @@ class ClientSession:
     """Where a client of the handshake era is told of changes."""
     log_level: str | None = None
     """The lowest level of messages that it asked for; None: it did not."""
+    passing: bool = False
+    """Whether it is one request only."""
+    parked: bool = False
+    """Whether a call of it still waits for a person, although the request was answered."""
     resources: set[str] = field(default_factory=set)
     """URIs of the resources that it wants to be told about."""
     _untold: dict[ServerEvent, None] = field(default_factory=dict)
@@ -125,8 +129,10 @@ async def _send(connection: Connection, event: ServerEvent) -> None:
 class Sessions:
     """All of them; the host is told who is connected."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, closing: Callable[[ClientSession], None]) -> None:
+        """`closing` is called with each session that ends."""
         self._host = host
+        self.closing = closing
         self._open: set[ClientSession] = set()
 
     def __iter__(self) -> Iterator[ClientSession]:
@@ -163,7 +169,9 @@ class Sessions:
         params = connection.client_params
         info = params.client_info.model_dump() if params is not None else {}
         if not channel.is_stream:
-            return self._new(channel, info, modern=True), True
+            session = self._new(channel, info, modern=True)
+            session.passing = True
+            return session, True
         if channel.session is None:
             channel.session = self._new(channel, info, modern=True)
         elif info:
@@ -171,9 +179,12 @@ class Sessions:
         return channel.session, False
 
     def close(self, session: ClientSession) -> None:
+        if session.parked and session.passing:
+            return  # when the call is over
+        self.closing(session)
         self._open.discard(session)
         session.close()
-        self._host.disconnect(session.client)
+        self._host.disconnect(session.client, passing=session.passing)
 
     def _new(self, channel: Channel, info: dict[str, Any], *, modern: bool) -> ClientSession:
         client = Client(*_named(info), channel.transport, secrets.token_urlsafe(16))

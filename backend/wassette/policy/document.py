@@ -106,6 +106,24 @@ class PolicyDocument:
         self._append(_NETWORK, {"host": host})
         return True
 
+    def grant_network_rule(self, rule: NetworkRule) -> bool:
+        """Allows what this rule says, methods and address ranges included."""
+        if rule.host is not None:
+            rules.check_host(rule.host)
+        if rule.cidr is not None:
+            rules.check_cidr(rule.cidr)
+        if rule in self._policy.network_allow:
+            return False
+        item: dict[str, edit.Item] = {}
+        if rule.host is not None:
+            item["host"] = rule.host
+        if rule.cidr is not None:
+            item["cidr"] = rule.cidr
+        if rule.methods:
+            item["methods"] = [rules.check_method(method) for method in rule.methods]
+        self._append(_NETWORK, item)
+        return True
+
     def revoke_network(self, host: str) -> bool:
         """Removes every rule for this host (or address range), whatever its methods."""
         allow = self._policy.network_allow

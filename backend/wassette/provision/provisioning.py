@@ -172,7 +172,7 @@ class Provisioning:
             host.check_attachable(component_id, document)
         changed = False
         if not await self._is_here(host, component_id, declared.digest):
-            loaded = await host.load(declared.uri, digest=declared.digest)
+            loaded = await host.load(declared.uri, digest=declared.digest, seen=True)
             component_id = loaded.record.id
             changed = not loaded.replaced or loaded.changed_from is not None
         if attach:

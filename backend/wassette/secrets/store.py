@@ -162,6 +162,12 @@ class SecretStore:
                     values[key] = value
             return self._remember(component_id, stamp, files, filed, values, unread)
 
+    def values_read(self) -> list[str]:
+        """Every value that this process has read so far. At once, from any thread."""
+        return [
+            value for known in list(self._known.values()) for value in known.secrets.values.values()
+        ]
+
     def _files(self, component_id: str) -> _Files:
         return read_private(self._index(component_id)), read_private(self._file(component_id))
 

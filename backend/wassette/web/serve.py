@@ -51,6 +51,7 @@ class HttpServer:
         self.options = options
         self._host = host
         self._mcp = mcp
+        mcp.knows_http_clients = bool(options.tokens)
         self._ending = Ending()
         self._app = create_app(host, mcp, options, provisioning=provisioning, ending=self._ending)
         self._port = options.port

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from .asks import Asks, Door
+    from .clock import Clock
 
 _T = TypeVar("_T")
 _Waiting: TypeAlias = tuple[str, "asyncio.Future[None]"]
@@ -126,7 +127,7 @@ class Pool:
         interface: str | None,
         function: str,
         arguments: bytes,
-        timeout: float,  # noqa: ASYNC109
+        timeout: float | Clock,  # noqa: ASYNC109
         outcome: Outcome,
         asks: Asks | None = None,
     ) -> bytes:

@@ -11,6 +11,7 @@ from wassette import errors
 from wassette.errors import CallCancelled, CallError, CallTimeout, WorkerDied, visible
 
 from . import asks, protocol
+from .clock import Clock
 from .launcher import Launcher, Started, ended_how
 from .meter import Gauge
 from .protocol import Header
@@ -51,9 +52,13 @@ class Outcome:
     dropped: int = 0
     """Bytes printed beyond that."""
     refused: list[tuple[str, str]] = field(default_factory=list)
-    """What the guard refused: (kind, target), at most 100."""
+    """What the guard refused: (kind, target as the component wrote it), at most 100."""
+    changed: bool = False
+    """Whether the guard let the component use the name of a file for writing."""
     printed: Callable[[bytes], None] | None = None
     """Is given what is kept of the output, while the call runs."""
+    memory: int | None = None
+    """Bytes of memory that it took, as the worker says."""
 
 
 Reply = tuple[Header, bytes]
@@ -124,7 +129,7 @@ class WorkerProcess(asyncio.Protocol):
         interface: str | None,
         function: str,
         arguments: bytes,
-        timeout: float,  # noqa: ASYNC109  (the clock is stopped while a person is asked)
+        timeout: float | Clock,  # noqa: ASYNC109  (the clock is stopped while a person is asked)
         outcome: Outcome,
         asks: Asks | None = None,
     ) -> bytes:
@@ -140,13 +145,14 @@ class WorkerProcess(asyncio.Protocol):
         self._ended_with, self._stopping, self.taken = None, False, None
         call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
         self._send(call, arguments)
+        clock = timeout if isinstance(timeout, Clock) else Clock(timeout)
         try:
-            header, body = await self._answer(timeout)
+            header, body = await self._answer(clock)
         except TimeoutError:
             reply = await self.stop("timeout")
             if reply is None or reply[0]["kind"] != "result":
                 raise CallTimeout(
-                    f"did not finish within its time limit of {timeout:g} s and was stopped. "
+                    f"did not finish within its time limit of {clock.seconds:g} s and was stopped. "
                     "A higher limit can be set in its policy (resources.limits.timeout)."
                 ) from None
             header, body = reply
@@ -157,7 +163,7 @@ class WorkerProcess(asyncio.Protocol):
             raise
         self._close_ways_out("the call is over")
         taken = header.get("memory")
-        self.taken = taken if type(taken) is int else None
+        self.taken = outcome.memory = taken if type(taken) is int else None
         if header["kind"] == "result":
             return body
         if header["kind"] == "error":
@@ -174,7 +180,7 @@ class WorkerProcess(asyncio.Protocol):
             return None
         self._ask_to_stop(reason)
         try:
-            return await self._answer(GRACE)
+            return await self._answer(Clock(GRACE))
         except (TimeoutError, WorkerDied):
             self.kill()
             return None
@@ -265,8 +271,8 @@ class WorkerProcess(asyncio.Protocol):
         self._reply = asyncio.get_running_loop().create_future()
         self._transport.write(protocol.frame(header, body))
 
-    async def _answer(self, limit: float | None) -> Reply:
-        """Wait for the reply to what was sent last; `TimeoutError` after `limit` seconds.
+    async def _answer(self, clock: Clock | None) -> Reply:
+        """Wait for the reply to what was sent last; `TimeoutError` when the time is up.
 
         The reply can still be waited for after that, or after cancelling.
         """
@@ -283,14 +289,15 @@ class WorkerProcess(asyncio.Protocol):
                 waited.set_exception(TimeoutError())
 
         # A timer and one future: `asyncio.wait_for` takes three more turns of the event loop.
-        timer = loop.call_later(limit, time_is_up) if limit is not None else None
+        if clock is not None:
+            clock.start(time_is_up)
         try:
             reply = await waited
         except EOFError:
             raise await self._death() from None
         finally:
-            if timer is not None:
-                timer.cancel()
+            if clock is not None:
+                clock.end()
         self._reply = None
         return reply
 
@@ -353,10 +360,12 @@ class WorkerProcess(asyncio.Protocol):
                 if self._outcome.printed is not None and room > 0:
                     self._outcome.printed(body[:room])
                 self._outcome.dropped += max(0, len(body) - room)
+            case "refused" if header.get("what") == "storage-changed":
+                self._outcome.changed = True
             case "refused":
                 kinds = ("storage-read", "storage-write")
                 if len(self._outcome.refused) < 100 and header.get("what") in kinds:
-                    refused = visible(str(header.get("what"))), visible(str(header.get("target")))
+                    refused = str(header.get("what")), str(header.get("target"))
                     self._outcome.refused.append(refused)
             case "ask":
                 self._asked_for(header, body)

@@ -99,6 +99,13 @@ def test_reload_of_other_bytes_says_what_it_keeps(cli: Cli, inside: Any) -> None
     inside("permission", "grant", "environment-variable", "x", "KEY")
     source.write_bytes(component("echo"))
     done = inside("component", "load", source)
+    assert "tool “add” is gone" in done.err
+    assert "its permissions wait until one has: wassette component load" in done.err
+    # The same bytes again are no more seen than before.
+    assert "tool “add” is gone" in inside("component", "load", source).err
+    source.write_bytes(component("add", "echo"))
+    done = inside("component", "load", source, "--keep-permissions")
+    assert "new tool “add”" in done.err
     assert (
         f"It keeps its permissions: storage fs://{cli.home} (read), storage fs://data (read, "
         "write), network a.com, environment KEY; take them back with `wassette permission reset x`."

@@ -99,7 +99,7 @@ def test_arguments_file_that_is_not_there(loaded: Cli, inside: Any) -> None:
 def given(monkeypatch: pytest.MonkeyPatch, **result: Any) -> None:
     """Have calls come to this."""
 
-    async def call_tool(self: host.Host, name: str, _: bytes) -> CallResult:
+    async def call_tool(self: host.Host, name: str, *_: object, **__: object) -> CallResult:
         return CallResult(self.tools().get(name), **result)
 
     monkeypatch.setattr(host.Host, "call_tool", call_tool)

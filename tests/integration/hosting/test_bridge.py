@@ -220,7 +220,7 @@ async def test_options_are_those_of_the_session(probed: Settings, tmp_path: Path
     with (
         Stdio("--disable-builtin-tools", component_dir=probed.component_dir) as without,
         Stdio("--allow-agent-grants", component_dir=probed.component_dir) as trusting,
-        Stdio(component_dir=probed.component_dir) as plain,
+        Stdio(component_dir=probed.component_dir, env={"WASSETTE_APPROVALS": "deny"}) as plain,
     ):
         for client in (without, trusting, plain):
             client.initialize()

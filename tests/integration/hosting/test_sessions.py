@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wassette.host import Host
+from wassette.components.record import ComponentRecord
+from wassette.host import Host, _Running
+from wassette.recording import Call
 from wassette.session import Session
 
 if TYPE_CHECKING:
@@ -38,12 +40,18 @@ async def test_variables_and_bound_secrets_are_the_sessions(probed: Settings) ->
                 grants = await host.current_grants("c-probe", session)
                 assert dict(grants.environment)["PLAIN"] == plain
                 assert [bound.value for bound in grants.secrets] == [token]
-                rules = await host._rules("c-probe", session)
+                rules = await host._rules(_running(host, session))
                 assert [bound.value for bound in rules.secrets] == [token]
             grants = await host.current_grants("c-probe", none)
             assert (grants.environment, grants.secrets) == ((), ())
             assert (await host.current_grants("c-probe")).environment == ()
     assert "token-of-one" not in repr(one)
+
+
+def _running(host: Host, session: Session) -> _Running:
+    record = host.store.get("c-probe")
+    assert isinstance(record, ComponentRecord)
+    return _Running(record, session, Call("x", record.id, record.digest, None), None)
 
 
 async def test_equal_sessions_are_not_the_same(probed: Settings) -> None:

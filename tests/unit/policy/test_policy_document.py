@@ -343,7 +343,7 @@ def test_any_edits_keep_the_rest(edits: list[Edit], newline: str) -> None:
     ]  # fmt: skip
     places = [text.index(comment) for comment in outside]
     assert places == sorted(places)
-    assert "null" not in text
+    assert ": null" not in text
     assert text.count("\r\n") == (text.count("\n") if newline == "\r\n" else 0)
 
 

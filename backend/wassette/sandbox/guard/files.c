@@ -157,6 +157,7 @@ set_times(Descriptor *self, u32 access, u64 access_s, u32 access_ns, u32 modifie
   begin();
   if (self->synthetic || !(self->access & WRITE))
     return failed(refuse(path_of(self), WRITE, self->access), 1);
+  changing();
   native_set_times(self->handle, access, access_s, access_ns, modified, modified_s, modified_ns, result);
   return done();
 }

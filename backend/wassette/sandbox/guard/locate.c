@@ -50,6 +50,14 @@ static void tell(Text kind, Text path) {
   host_refused(kind.at, kind.size, path.at, path.size);
 }
 
+void changing(void) {
+  static u8 told_already;
+  if (told_already) return;
+  told_already = 1;
+  Text kind = TEXT("storage-changed"), path = TEXT("/");
+  host_refused(kind.at, kind.size, path.at, path.size);
+}
+
 Error refuse(Text path, u8 need, u8 access) {
   u8 missing = (need ? need : READ) & ~access;
   if (missing & READ) tell(TEXT("storage-read"), path);
@@ -235,6 +243,7 @@ Error locate(const Descriptor *from, Path *path, u8 need, u32 how, Place *place)
     place->access = verdict.access;
     if (verdict.access && (verdict.access & need) == need) {
       place->mount = verdict.mount;
+      if (need & WRITE) changing();
     } else if ((how & MAY_BE_VISIBLE) && verdict.visible && !(need & WRITE)) {
       place->visible = 1;
       place->access = READ;

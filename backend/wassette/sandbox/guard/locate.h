@@ -65,5 +65,8 @@ Error told(const Place *place, Error error);
 // Refuse; the host is told.
 Error refuse(Text path, u8 need, u8 access);
 
+// Tells the host, once, that names are used for writing from now on.
+void changing(void);
+
 // A name was moved or removed: what is remembered about directories may be wrong.
 void forget_directories(void);
