@@ -89,3 +89,15 @@ need_walls() {
     say "libseccomp is missing: components will be confined less (see docs/security.md)"
   fi
 }
+
+# need_packaging: what checks our packages, for the tests of them.
+need_packaging() {
+  [ "$(uname)" = Linux ] || return 0
+  local missing=() package command
+  for package in desktop-file-utils:desktop-file-validate appstream:appstreamcli lintian:lintian \
+    man-db:man nix-bin:nix-instantiate ruby:ruby rubocop:rubocop shellcheck:shellcheck binutils:strip; do
+    command=${package#*:}
+    command -v "$command" >/dev/null || missing+=("${package%%:*}")
+  done
+  [ ${#missing[@]} = 0 ] || install_system "${missing[@]}"
+}

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         "tool": "tool:tool",
         "clients": "clients:clients",
         "doctor": "doctor:doctor",
+        "completion": "completion:completion",
         "activity": "activity:activity",
         "approvals": "approvals:approvals",
     },

@@ -1,0 +1,233 @@
+"""install.sh, run against a release server on this machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import os
+import platform
+import subprocess
+import tarfile
+import threading
+from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import packages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="installs for Linux")
+VERSION = "1.2.3"
+MACHINE = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+ARCHIVE = f"wassette-{VERSION}-linux-{MACHINE}.tar.gz"
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@dataclass
+class Releases:
+    """A server of releases, and a user who installs one."""
+
+    folder: Path
+    url: str
+    home: Path
+    script: Path
+
+    @property
+    def app(self) -> Path:
+        return self.home / ".local/share/wassette-app"
+
+    def archive(self, says: str = f"wassette {VERSION}") -> bytes:
+        """An archive as `scripts/build tar` lays it out, with a program that says something."""
+        raw = io.BytesIO()
+        files = {
+            "wassette": f"#!/bin/sh\necho '{says}'\n",
+            "wassette-desktop": "#!/bin/sh\n",
+            "share/wassette.desktop": "[Desktop Entry]\n",
+            "share/wassette.service": "[Service]\nExecStart=/usr/bin/wassette serve --http\n",
+            "share/wassette.1": ".TH WASSETTE 1\n",
+        }
+        with tarfile.open(fileobj=raw, mode="w:gz") as archive:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(f"wassette/{name}")
+                entry.mode = 0o644 if "/" in name else 0o755
+                entry.size = len(text)
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        return raw.getvalue()
+
+    def release(self, data: bytes, digest: str | None = None) -> None:
+        where = self.folder / f"download/v{VERSION}"
+        where.mkdir(parents=True, exist_ok=True)
+        (where / ARCHIVE).write_bytes(data)
+        digest = digest or hashlib.sha256(data).hexdigest()
+        (where / "SHA256SUMS").write_text(f"{digest}  {ARCHIVE}\n{'0' * 64}  other.deb\n")
+        newest = self.folder / "latest/download"
+        newest.mkdir(parents=True, exist_ok=True)
+        (newest / "VERSION").write_text(f"{VERSION}\n")
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", self.script, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                "WASSETTE_RELEASES": self.url,
+                **environment,
+            },
+        )
+
+    def left(self) -> list[str]:
+        """What there is of us in the user's home."""
+        return sorted(
+            str(path.relative_to(self.home))
+            for path in self.home.rglob("*")
+            if path.is_file() or path.is_symlink()
+        )
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Iterator[Releases]:
+    folder, home = tmp_path / "releases", tmp_path / "home"
+    folder.mkdir()
+    home.mkdir()
+    script = tmp_path / "install.sh"
+    script.write_text(packages.filled(packages.HERE / "install.sh"))
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Files, directory=str(folder))
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Releases(folder, f"http://127.0.0.1:{server.server_port}", home, script)
+        server.shutdown()
+        thread.join()
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    done = subprocess.run(
+        ["shellcheck", packages.HERE / "install.sh"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_installs_the_newest_and_removes_all_of_it(releases: Releases) -> None:
+    releases.release(releases.archive())
+    kept = releases.home / ".local/share/wassette/components/mine.wasm"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    before = releases.left()
+    done = releases.run()
+    assert done.returncode == 0, done.stderr
+    command = releases.home / ".local/bin/wassette"
+    said = subprocess.run([command], capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout == f"wassette {VERSION}\n"
+    service = releases.home / ".local/share/systemd/user/wassette.service"
+    assert f"ExecStart={releases.app}/wassette serve" in service.read_text()
+    again = releases.run("--version", VERSION)  # over itself
+    assert again.returncode == 0, again.stderr
+    assert releases.run("--uninstall").returncode == 0
+    assert releases.left() == before
+    gone = releases.run("--uninstall")
+    assert gone.returncode == 1
+    assert "nothing is installed" in gone.stderr
+
+
+def test_attack_other_bytes_than_were_released(releases: Releases) -> None:
+    releases.release(releases.archive(), digest="ab" * 32)
+    done = releases.run()
+    assert done.returncode == 1
+    assert "is not what was released" in done.stderr
+    assert "ab" * 32 in done.stderr
+    assert releases.left() == []
+
+
+def test_a_bad_release_leaves_the_installed_one(releases: Releases) -> None:
+    releases.release(releases.archive())
+    assert releases.run().returncode == 0
+    installed = releases.left()
+    releases.release(releases.archive("other"), digest="cd" * 32)
+    assert releases.run().returncode == 1
+    broken = releases.archive()[:100]
+    releases.release(broken)
+    done = releases.run()
+    assert done.returncode == 1
+    assert "cannot be unpacked" in done.stderr
+    assert [name for name in releases.left() if "wassette-app.new" not in name] == installed
+    command = releases.home / ".local/bin/wassette"
+    said = subprocess.run([command], capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout == f"wassette {VERSION}\n"
+
+
+def test_a_program_of_somebody_else_is_left_alone(releases: Releases) -> None:
+    releases.release(releases.archive())
+    theirs = releases.home / ".local/bin/wassette"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    done = releases.run()
+    assert done.returncode == 1
+    assert "is not ours" in done.stderr
+    assert releases.left() == [".local/bin/wassette"]
+    assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--version", "9.9.9"), "there is no release 9.9.9"),
+        (("--version", "../../x"), "that is not a version"),
+        (("--version", "1; rm -rf /"), "that is not a version"),
+        (("--version",), "--version needs"),
+        (("--prefix", "relative"), "absolute"),
+        (("--other",), "unknown option"),
+        (("--require-signature",), "signature"),
+    ],
+)
+def test_what_it_does_not_do(releases: Releases, arguments: tuple[str, ...], said: str) -> None:
+    releases.release(releases.archive())
+    done = releases.run(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert releases.left() == []
+
+
+def test_attack_releases_over_plain_http(releases: Releases) -> None:
+    done = releases.run(WASSETTE_RELEASES="http://releases.example/x")
+    assert done.returncode == 1
+    assert "over https" in done.stderr
+
+
+def test_attack_a_host_that_begins_as_this_one(releases: Releases) -> None:
+    done = releases.run(WASSETTE_RELEASES="http://127.0.0.1.evil.example/x")
+    assert done.returncode == 1
+    assert "over https" in done.stderr
+
+
+def test_a_signature_that_is_not_ours_is_refused(releases: Releases, tmp_path: Path) -> None:
+    """With the program that verifies signatures saying no, as it does for any but ours."""
+    releases.release(releases.archive())
+    (releases.folder / f"download/v{VERSION}/SHA256SUMS.sigstore.json").write_text("{}")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    cosign = programs / "cosign"
+    cosign.write_text("#!/bin/sh\nexit 1\n")
+    cosign.chmod(0o755)
+    done = releases.run(PATH=f"{programs}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "not ours" in done.stderr
+    assert releases.left() == []
