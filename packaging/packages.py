@@ -387,7 +387,6 @@ def deb() -> Path:
     shutil.rmtree(stage, ignore_errors=True)
     lib = stage / "usr/lib/wassette"
     shutil.copytree(source, lib, symlinks=True)
-    shutil.rmtree(lib / "_internal/licences", ignore_errors=True)
     binaries = stage / "usr/bin"
     binaries.mkdir(parents=True)
     for name in ("wassette", "wassette-desktop"):
@@ -476,13 +475,17 @@ def _paragraph(text: str) -> str:
 
 
 def _copyright() -> str:
-    texts = [(ROOT / "LICENSE").read_text()]
-    texts += [
-        f"{'-' * 72}\n{path.read_text()}"
-        for path in sorted((BUILD / "licences").glob("*.txt"))
-        if path.name != "wassette-desktop.txt"
-    ]
-    return "\n".join(texts)
+    """Ours, and what the bundle has of others: their texts are in it."""
+    about = facts()
+    bundled = json.loads((BUILD / "licences/index.json").read_text())
+    lines = [f"  {one['name']} {one['version']}: {one['licence']}" for one in bundled]
+    return (
+        f"{about.title} {about.version}, {about.repository}\n\n{(ROOT / 'LICENSE').read_text()}\n"
+        "It brings these with it, whose licences are in /usr/lib/wassette/_internal/licences, and "
+        "some of\nthem, as they are common, in /usr/share/common-licenses:\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def _debian_changelog() -> str:
