@@ -9,6 +9,8 @@
     │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
     │   ├── InvalidComponent   the bytes are not a component that can run here
     │   ├── DigestMismatch     the bytes are not those that were asked for
+    │   ├── RegistryError      a registry or web server did not give (or take) it; names both
+    │   │   └── NotAuthorized  it wants other credentials; says how to give it some
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
     │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
@@ -95,6 +97,21 @@ class InvalidComponent(ComponentError):
 
 class DigestMismatch(ComponentError):
     """The bytes are not those that were asked for."""
+
+
+class RegistryError(ComponentError):
+    """A registry or web server did not give, or take, what was asked of it.
+
+    The message names it, the repository and the cause. `passing`: another try later may help.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+class NotAuthorized(RegistryError):
+    """A registry wants other credentials than it was given, or any."""
 
 
 class ComponentChanged(ComponentError):
