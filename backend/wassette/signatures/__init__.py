@@ -1,0 +1,1 @@
+"""Who signed a component, and whether it still comes from whom it came from before."""
