@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
+from .signature_options import SignatureOptions, read_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,6 +77,8 @@ class Settings:
     """Where files with secrets are; None is beside config.toml."""
     egress: EgressOptions = field(default_factory=EgressOptions)
     """How components' requests leave, where they may."""
+    signatures: SignatureOptions = field(default_factory=SignatureOptions)
+    """Whose signatures count, and whether there has to be one."""
 
     def __post_init__(self) -> None:
         if self.agent_grants:
@@ -122,6 +125,7 @@ def load(
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
+        signatures=read_signatures(configured, file),
     )
 
 

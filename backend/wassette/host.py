@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
-from .asking import Asking, Caller, Surroundings
+from .asking import Answer, Asking, Caller, Surroundings
+from .bundled import question, wanted
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -28,11 +29,13 @@ from .components.store import ComponentStore, Unexamined
 from .config import Approvals
 from .errors import (
     CallError,
+    ComponentChanged,
     ComponentError,
     ComponentNotFound,
     DigestMismatch,
     InvalidArguments,
     InvalidComponent,
+    NotSigned,
     PolicyError,
     RequestRefused,
     SecretError,
@@ -61,8 +64,11 @@ from .policy import (
     unchanged,
 )
 from .policy.network import NetworkTarget
+from .policy.requested import add
 from .policy.verdict import Kind, Situation, explain
+from .provenance import Provenance, Provenances
 from .recording import Call, Recorder
+from .registry.model import Pulled
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
@@ -77,10 +83,11 @@ from .workers.process import Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
-    from .answers import Client, Progress
+    from .answers import Client, Preview, Progress
     from .approvals.model import ApprovalRequest, Component, Rule
     from .approvals.overlay import Extra
-    from .asking import Answer, Dialog
+    from .asking import Dialog
+    from .bundled import Wanted
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
@@ -189,6 +196,7 @@ class Host:
         self.store = ComponentStore(settings.component_dir)
         self.policies = PolicyStore(settings.component_dir)
         launcher = default_launcher()
+        self._provenances = Provenances(settings, self.store)
         self._way_out = WayOut(settings)
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
         self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
@@ -248,12 +256,15 @@ class Host:
         *,
         digest: str | None = None,
         seen: bool = False,
+        accept_change: bool = False,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
         `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
         them is read as a component. `seen`: a person knows what is different from the component
         that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
+        `accept_change`: a person knows that this source gives something else than it did before,
+        or of another signer; otherwise that is `SourceChanged`.
         Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
@@ -271,6 +282,9 @@ class Host:
                     f"{located.source} has the digest sha256:{copied.digest}, but "
                     f"sha256:{digest} was asked for. It was not loaded."
                 )
+            pulled = Pulled(incoming, copied.digest, copied.size, located.source)
+            origin = await self._provenances.look(pulled, located.path)
+            self._provenances.check(origin, changes=not accept_change)
             before = self._record_or_none(located.id)
             if before is not None and before.digest == copied.digest:
                 record = before
@@ -280,8 +294,9 @@ class Host:
                 )
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
-            unseen = () if seen else self._unseen(before, record)
-            record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
+            record = replace(record, source=located.source, loaded_at=loaded_at)
+            record = self._from(origin, record, before)
+            record = replace(record, unseen=() if seen else self._unseen(before, record))
             if record == before:
                 replaced = True  # nothing is other than it was
             else:
@@ -299,19 +314,55 @@ class Host:
         if record != before:
             word = "reload" if before is not None else "load"
             self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
+        await asyncio.to_thread(self._provenances.keep, origin)
         names = tuple(tool.name for tool in self.tools().of(located.id))
-        return Loaded(record, replaced, names, changed, record.unseen)
+        asks = self.wanted(record.id)
+        lines = asks.lines if asks is not None else ()
+        return Loaded(record, replaced, names, changed, record.unseen, origin.remarks, lines)
+
+    @staticmethod
+    def _from(
+        origin: Provenance, record: ComponentRecord, before: ComponentRecord | None = None
+    ) -> ComponentRecord:
+        signature = origin.signature
+        if before is not None and before.digest == record.digest and not signature.checked:
+            signature = before.signature  # nobody looked this time; it is still a fact
+        return replace(record, signature=signature, requested=origin.requested)
 
     def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
         """What a person has to see before the permissions that are there are for `now`."""
         if before is None or self.policies.read(now.id).status is PolicyStatus.ABSENT:
             return ()
-        if before.digest == now.digest:
-            return before.unseen
         from .approvals.seen import View, changes
 
+        if before.digest == now.digest and View.of(before) == View.of(now):
+            return before.unseen
+
         found = tuple(one.text for one in changes(View.of(before), View.of(now)))
-        return (*before.unseen, *(found or ("its code is other code",)))[:MAX_CHANGES]
+        return tuple(dict.fromkeys((*before.unseen, *(found or ("its code is other code",)))))[
+            :MAX_CHANGES
+        ]
+
+    async def preview(self, reference: str, progress: Progress | None = None) -> Preview:
+        """What there is to know of a component before it is loaded: nothing of it is compiled or
+        run, and nothing is changed. Raises `ComponentError`."""
+        from .sandbox.capabilities import capabilities
+
+        tell = progress or (lambda _stage, _done: None)
+        located = sources.locate(reference)
+        incoming = self.store.incoming()
+        try:
+            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
+            pulled = Pulled(incoming, copied.digest, copied.size, located.source)
+            tell("verifying", None)
+            origin = await self._provenances.look(pulled, located.path)
+            data = await asyncio.to_thread(incoming.read_bytes)
+            found = await asyncio.to_thread(capabilities, data)
+        except InvalidComponent as error:
+            raise InvalidComponent(f"{located.source} {error}") from None
+        finally:
+            incoming.unlink(missing_ok=True)
+        return self._provenances.preview(origin, found)
 
     async def mark_seen(self, component_id: str) -> None:
         """A person has been shown what is different about a component: its permissions count."""
@@ -342,17 +393,25 @@ class Host:
                 continue
             if isinstance(known, Unexamined):
                 found.append(ComponentState(component_id, None, _UNEXAMINED))
+            elif (reason := self._provenances.refusal(known)) is not None:
+                found.append(ComponentState(component_id, None, reason))
             else:
-                found.append(ComponentState(component_id, known))
+                trusted = self._provenances.trusts(known.signature)
+                found.append(ComponentState(component_id, known, trusted=trusted))
         return found
 
     async def component(self, component_id: str) -> ComponentRecord:
         """What is known of one component, which is examined if it was put there by hand.
 
-        Raises `ComponentNotFound`, `ComponentChanged`, `InvalidComponent`.
+        Raises `ComponentNotFound`, `ComponentChanged`, `InvalidComponent`, `NotSigned`.
         """
         known = self.store.get(component_id)
-        return await self._adopt(known) if isinstance(known, Unexamined) else known
+        if isinstance(known, Unexamined):
+            return await self._adopt(known)
+        reason = self._provenances.refusal(known)
+        if reason is not None:
+            raise NotSigned(reason)
+        return known
 
     async def examined(self) -> list[ComponentState]:
         """As `components`; those that were put into the directory by hand are examined first."""
@@ -372,14 +431,16 @@ class Host:
         incoming = self.store.incoming()
         try:
             copied = await _to_its_end(sources.copy, known.path, incoming, _ignore)
-            record = await self._examine(
-                known.id, incoming, copied.digest, known.path.as_uri(), lambda *_: None
-            )
+            source = known.path.as_uri()
+            pulled = Pulled(incoming, copied.digest, copied.size, source)
+            origin = await self._provenances.look(pulled, known.path)
+            self._provenances.check(origin, changes=False)
+            record = await self._examine(known.id, incoming, copied.digest, source, lambda *_: None)
         except InvalidComponent as error:
             raise InvalidComponent(f"{known.path} {error}") from None
         finally:
             incoming.unlink(missing_ok=True)
-        record = await asyncio.to_thread(self.store.adopt, record)
+        record = await asyncio.to_thread(self.store.adopt, self._from(origin, record))
         self._notify()
         return record
 
@@ -945,6 +1006,55 @@ class Host:
         if done:
             self._recorder.change("attach policy", component_id, reason=source)
         return done
+
+    def wanted(self, component_id: str) -> Wanted | None:
+        """The permissions that a component came with and does not have; None if there are none."""
+        record = self._record_or_none(component_id)
+        state = self.policies.read(component_id)
+        if record is None or state.status is PolicyStatus.BROKEN:
+            return None
+        return wanted(record, state.policy)
+
+    async def ask_for_wanted(self, component_id: str, caller: Caller) -> Answer:
+        """Ask a person for those. What is allowed is in the policy then, whoever decided it."""
+        record = await self.component(component_id)
+        asks = self.wanted(component_id)
+        if asks is None:
+            return Answer(False, "it asks for nothing that it does not have")
+        from .approvals.model import Component
+
+        subject, notes = await asyncio.to_thread(question, asks, self._enforceable)
+        if subject is None:
+            return Answer(False, "; ".join(notes))
+        component = Component(record.id, record.digest)
+        answer = await self.asking.ask(subject, component, caller, notes)
+        self._notify()
+        return answer
+
+    async def grant_wanted(self, component_id: str, digest: str) -> tuple[str, ...]:
+        """Give a component what it came with, all of it. Only for people, who say that they trust
+        it. Returns what was given, a line each.
+
+        Raises `ComponentChanged` if its bytes are not those with this digest, `NotEnforceable`,
+        `PolicyError`.
+        """
+        asks = self.wanted(component_id)
+        if asks is None:
+            return ()
+        for rule in asks.policy.storage_allow:
+            check_enforceable_storage(rule.uri, self._protected())
+
+        def grant(document: PolicyDocument) -> bool:
+            if self._current_digest(component_id) != digest:
+                raise ComponentChanged(f"'{component_id}' has changed meanwhile: load it again")
+            return add(document, asks.policy)
+
+        await self._edit(component_id, grant, "grant what it came with")
+        return asks.lines
+
+    def trusted(self, record: ComponentRecord) -> bool:
+        """Whether somebody signed it whom the settings name."""
+        return self._provenances.trusts(record.signature)
 
     def protect(self, path: Path) -> None:
         """Give no component access to this file, whatever is granted: it is what grants are read

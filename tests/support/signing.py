@@ -56,9 +56,7 @@ def public_pem(key: ec.EllipticCurvePrivateKey) -> str:
     """As cosign.pub."""
     return (
         key.public_key()
-        .public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
 
@@ -253,9 +251,7 @@ class World:
             "logId": {"keyId": _b64(log)},
             "kindVersion": {"kind": kind, "version": "0.0.1"},
             "integratedTime": str(seconds),
-            "inclusionPromise": {
-                "signedEntryTimestamp": _b64(_sign(self.signatures, promise))
-            },
+            "inclusionPromise": {"signedEntryTimestamp": _b64(_sign(self.signatures, promise))},
             "inclusionProof": {
                 "logIndex": "1",
                 "rootHash": _b64(root),
@@ -349,9 +345,7 @@ def simple_payload(manifest: str) -> bytes:
     return json.dumps({"critical": critical, "optional": None}).encode()
 
 
-def simple_by_key(
-    key: ec.EllipticCurvePrivateKey, manifest: str
-) -> tuple[bytes, dict[str, str]]:
+def simple_by_key(key: ec.EllipticCurvePrivateKey, manifest: str) -> tuple[bytes, dict[str, str]]:
     """`cosign sign --key`, in its older form."""
     payload = simple_payload(manifest)
     return payload, {"dev.cosignproject.cosign/signature": _b64(_sign(key, payload))}
@@ -389,9 +383,7 @@ def attest_by_key(key: ec.EllipticCurvePrivateKey, digest: str) -> bytes:
 
 def _key_bundle(content: dict[str, Any]) -> bytes:
     material = {"publicKey": {"hint": "x"}, "tlogEntries": []}
-    return json.dumps(
-        {"mediaType": BUNDLE, "verificationMaterial": material, **content}
-    ).encode()
+    return json.dumps({"mediaType": BUNDLE, "verificationMaterial": material, **content}).encode()
 
 
 def _hashed(cert: x509.Certificate, signature: bytes, digest: str) -> dict[str, Any]:

@@ -57,6 +57,9 @@ class Signature:
         return cls(checked, None if signer is None else signer_of(signer), at, problem)
 
 
+UNCHECKED = Signature()
+
+
 def signer_of(data: Any) -> Signer:
     """Raises `ValueError`."""
     if not isinstance(data, Mapping):

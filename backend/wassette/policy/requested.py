@@ -6,7 +6,6 @@ shown, decided about and applied. Adding it to a policy leaves all that a person
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from wassette.policy.model import EnvironmentRule, Limits, NetworkRule, Policy, 
 from wassette.policy.parse import decode_policy, parse_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wassette.policy import edit
 
 MAX_LAYER = 1024 * 1024
@@ -166,9 +167,8 @@ def _permissions(policy: Policy) -> dict[str, edit.Item]:
     )
     environment = _lists([_variable_item(rule) for rule in policy.environment_allow], [])
     limits: dict[str, edit.Item] = dict(_limits(policy.limits))
-    for name, section in (("storage", storage), ("network", network), ("environment", environment)):
-        if section:
-            found[name] = section
+    sections = {"storage": storage, "network": network, "environment": environment}
+    found.update({name: section for name, section in sections.items() if section})
     if limits:
         found["resources"] = {"limits": limits}
     return found

@@ -7,15 +7,17 @@ read (`binary`), in Python, and only so much of them: this may be done in the ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wassette.errors import InvalidComponent
 
 from . import binary, docs
 from .weave import unprovided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 MAX_STRUCTURE = 4 * 1024 * 1024
 """Bytes of types, imports and exports that are read. Those of a large language runtime with all of

@@ -8,6 +8,7 @@ as wasm tools do.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -125,10 +126,8 @@ def producers(outline: Outline) -> dict[str, list[str]]:
     span = outline.customs.get("producers")
     if span is not None:
         _add_producers(found, Reader(outline.data, *span))
-    try:
+    with contextlib.suppress(InvalidComponent):  # what was found until there
         _producers_inside(found, outline.data, 8, len(outline.data), 0)
-    except InvalidComponent:
-        pass  # what was found until there
     return found
 
 
@@ -157,8 +156,10 @@ def _add_producers(found: dict[str, list[str]], r: Reader) -> None:
     try:
         for _ in range(min(r.count(), 16)):
             field_name = r.name()[:40]
-            for _ in range(min(r.count(), 64)):
-                read.append((field_name, f"{r.name()} {r.name()}".strip()[:200]))
+            read += [
+                (field_name, f"{r.name()} {r.name()}".strip()[:200])
+                for _ in range(min(r.count(), 64))
+            ]
     except InvalidComponent:
         return
     for name, value in read:

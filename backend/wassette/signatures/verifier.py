@@ -142,7 +142,8 @@ class Checker:
 
     def _verify_artifact(self, verifier: Verifier, bundle: Bundle, who: _Whoever) -> None:
         signature = bundle._inner.message_signature
-        said = signature and signature.message_digest and signature.message_digest.digest.hex()
+        digest_said = signature.message_digest if signature is not None else None
+        said = digest_said.digest.hex() if digest_said is not None else None
         # Which one is meant decides only which one is tried: the signature decides whether it is.
         about = said if said in self._subjects.all else self._subjects.component
         if said is not None and said != about:
@@ -223,10 +224,7 @@ class Checker:
         verify_sct(cert, chain, root.ct_keyring(KeyringPurpose.VERIFY))
         usage = cert.extensions.get_extension_for_class(x509.KeyUsage).value
         extended = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        if (
-            not usage.digital_signature
-            or x509.oid.ExtendedKeyUsageOID.CODE_SIGNING not in extended
-        ):
+        if not usage.digital_signature or x509.oid.ExtendedKeyUsageOID.CODE_SIGNING not in extended:
             raise Refused("its certificate is not for signing code")
         if not cert.not_valid_before_utc <= time <= cert.not_valid_after_utc:
             raise Refused("its certificate had expired when it was signed")
