@@ -11,6 +11,7 @@
     │   ├── DigestMismatch     the bytes are not those that were asked for
     │   ├── RegistryError      a registry or web server did not give (or take) it; names both
     │   │   └── NotAuthorized  it wants other credentials; says how to give it some
+    │   ├── NotTaken           whoever looked at what came did not want it
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
     │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
@@ -112,6 +113,10 @@ class RegistryError(ComponentError):
 
 class NotAuthorized(RegistryError):
     """A registry wants other credentials than it was given, or any."""
+
+
+class NotTaken(ComponentError):
+    """A component was fetched and looked at, and then not wanted. Everything is as it was."""
 
 
 class ComponentChanged(ComponentError):

@@ -16,10 +16,18 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
+from .answers import (
+    Arrival,
+    CallResult,
+    Change,
+    ComponentState,
+    Loaded,
+    PolicyView,
+    Refusal,
+)
 from .asking import Asking, Caller, Surroundings
 from .code import Code, CodeCache
 from .components import sources
@@ -40,6 +48,7 @@ from .errors import (
     WassetteError,
     visible,
 )
+from .fetching import Fetching
 from .outgoing import Held, Requests, WayOut
 from .paths import paths
 from .policy import (
@@ -67,6 +76,7 @@ from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
+from .threads import to_its_end
 from .toolset import Toolset
 from .workers.clock import Clock
 from .workers.compiler import Compiler
@@ -77,7 +87,7 @@ from .workers.process import Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
-    from .answers import Client, Progress
+    from .answers import Client, Progress, Review
     from .approvals.model import ApprovalRequest, Component, Rule
     from .approvals.overlay import Extra
     from .asking import Answer, Dialog
@@ -88,7 +98,6 @@ if TYPE_CHECKING:
     from .toolset import Tool
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
@@ -191,6 +200,7 @@ class Host:
         launcher = default_launcher()
         self._way_out = WayOut(settings)
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
+        self.fetching = Fetching(settings)
         self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self.session = Session.of(settings)
@@ -248,44 +258,46 @@ class Host:
         *,
         digest: str | None = None,
         seen: bool = False,
+        by_person: bool = True,
+        review: Review | None = None,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
         `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
         them is read as a component. `seen`: a person knows what is different from the component
         that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
-        Cancelling is safe at any point.
+        `by_person`: not an agent, which names no server on a private network. `review`: looks at
+        what came before it takes its place. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(
-                sources.copy,
-                located.path,
-                incoming,
-                _in_loop(lambda done, total: tell("reading", done / total if total else None)),
-            )
-            if digest is not None and copied.digest != digest:
-                raise DigestMismatch(
-                    f"{located.source} has the digest sha256:{copied.digest}, but "
-                    f"sha256:{digest} was asked for. It was not loaded."
-                )
-            before = self._record_or_none(located.id)
-            if before is not None and before.digest == copied.digest:
-                record = before
-            else:
-                record = await self._examine(
-                    located.id, incoming, copied.digest, located.source, tell
-                )
-            # A component keeps its place, so that loading it again renames no tool.
-            loaded_at = before.loaded_at if before else time.time()
-            unseen = () if seen else self._unseen(before, record)
-            record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
+            async with self.fetching.fetch(located, incoming, tell, by_person=by_person) as pulled:
+                if digest is not None and pulled.digest != digest:
+                    raise DigestMismatch(
+                        f"{located.source} has the digest sha256:{pulled.digest}, but "
+                        f"sha256:{digest} was asked for. It was not loaded."
+                    )
+                before = self._record_or_none(located.id)
+                if before is not None and before.digest == pulled.digest:
+                    record = before
+                else:
+                    record = await self._examine(
+                        located.id, incoming, pulled.digest, located.source, tell
+                    )
+                unseen = self._unseen(before, record)
+                # A component keeps its place, so that loading it again renames no tool.
+                loaded_at = before.loaded_at if before else time.time()
+                record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
+                if review is not None:
+                    seen |= await review(Arrival(pulled, record, before, unseen))
+                if seen:
+                    record = replace(record, unseen=())
             if record == before:
                 replaced = True  # nothing is other than it was
             else:
-                replaced = await _to_its_end(self.store.commit, incoming, record)
+                replaced = await to_its_end(self.store.commit, incoming, record)
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
@@ -293,12 +305,12 @@ class Host:
         tell("loaded", 1.0)
         self._notify()
         self._warm(located.id)
-        changed = before.digest if before and before.digest != copied.digest else None
+        changed = before.digest if before and before.digest != record.digest else None
         if changed is not None:
-            await self.asking.component_changed(located.id, copied.digest)
+            await self.asking.component_changed(located.id, record.digest)
         if record != before:
             word = "reload" if before is not None else "load"
-            self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
+            self._recorder.change(f"{word} {located.source}", located.id, digest=record.digest)
         names = tuple(tool.name for tool in self.tools().of(located.id))
         return Loaded(record, replaced, names, changed, record.unseen)
 
@@ -371,7 +383,7 @@ class Host:
     async def _adopt(self, known: Unexamined) -> ComponentRecord:
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, known.path, incoming, _ignore)
+            copied = await to_its_end(sources.copy, known.path, incoming, _ignore)
             record = await self._examine(
                 known.id, incoming, copied.digest, known.path.as_uri(), lambda *_: None
             )
@@ -993,7 +1005,8 @@ class Host:
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            return (await _to_its_end(sources.copy, located.path, incoming, _ignore)).digest
+            async with self.fetching.fetch(located, incoming) as pulled:
+                return pulled.digest
         finally:
             incoming.unlink(missing_ok=True)
 
@@ -1023,9 +1036,9 @@ class Host:
 
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
-            if copied.digest != digest:
-                raise DigestMismatch(f"{located.source} changed while it was looked at")
+            async with self.fetching.fetch(located, incoming) as pulled:
+                if pulled.digest != digest:
+                    raise DigestMismatch(f"{located.source} changed while it was looked at")
             after = await self._examine(
                 located.id, incoming, digest, located.source, lambda *_: None
             )
@@ -1197,24 +1210,6 @@ class Host:
             log.error("%s failed", task.get_name(), exc_info=error)
 
 
-async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
-    """`work` in a thread, which cannot be interrupted: when cancelled, wait for it all the same, so
-    that what it works on is not taken away from under it."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-        except Exception:  # noqa: BLE001  (raised below)
-            break
-    if cancelled:
-        task.exception()
-        raise asyncio.CancelledError
-    return task.result()
-
-
 def _with(state: PolicyState, extra: Extra) -> PolicyState:
     policy = state.policy or Policy("1.0")
     known = {rule.key for rule in policy.environment_allow}
@@ -1276,13 +1271,3 @@ def _decode_output(outcome: Outcome) -> str:
 
 def _ignore(_done: int, _total: int) -> None:
     pass
-
-
-def _in_loop(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """`tell`, called in this event loop from whatever thread."""
-    loop = asyncio.get_running_loop()
-
-    def call(done: int, total: int) -> None:
-        loop.call_soon_threadsafe(tell, done, total)
-
-    return call
