@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .egress import Exchange
     from .errors import CallError
     from .policy import PolicyStatus
+    from .registry.model import Pulled
     from .sandbox.capabilities import Capabilities
     from .toolset import Tool
 
@@ -145,6 +146,28 @@ def signature_text(signature: Signature, trusted: bool) -> str:
         case "unsigned":
             return "nobody"
     return "not looked at"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A component that was fetched and examined, and has not taken its place yet. Nothing of it
+    has run."""
+
+    pulled: Pulled
+    record: ComponentRecord
+    before: ComponentRecord | None
+    """What is loaded under its id."""
+    changes: tuple[str, ...]
+    """What a person has to see before it has the permissions of that one, in plain words."""
+    source_changes: tuple[str, ...] = ()
+    """What is otherwise than what its source gave before: other bytes, another signer."""
+    remarks: tuple[str, ...] = ()
+    """What else they should hear, of its signature for example."""
+
+
+Review = Callable[[Arrival], Awaitable[bool]]
+"""Looks at an arrival. Whether a person has seen it, with what is different; raises a
+`ComponentError` to leave everything as it was."""
 
 
 @dataclass(frozen=True)

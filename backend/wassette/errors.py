@@ -13,6 +13,7 @@
     │   ├── SourceChanged      a source gives other bytes than before, or of another signer
     │   ├── RegistryError      a registry or web server did not give (or take) it; names both
     │   │   └── NotAuthorized  it wants other credentials; says how to give it some
+    │   ├── NotTaken           whoever looked at what came did not want it
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
     │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
@@ -131,6 +132,10 @@ class SourceChanged(ComponentError):
             f"{visible(source, 500)} is not what it was, and was not loaded:{lines}\n"
             "Load it with --accept-change if that is as it should be"
         )
+
+
+class NotTaken(ComponentError):
+    """A component was fetched and looked at, and then not wanted. Everything is as it was."""
 
 
 class ComponentChanged(ComponentError):

@@ -16,10 +16,18 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
+from .answers import (
+    Arrival,
+    CallResult,
+    Change,
+    ComponentState,
+    Loaded,
+    PolicyView,
+    Refusal,
+)
 from .asking import Answer, Asking, Caller, Surroundings
 from .bundled import question, wanted
 from .code import Code, CodeCache
@@ -43,6 +51,7 @@ from .errors import (
     WassetteError,
     visible,
 )
+from .fetching import Fetching
 from .outgoing import Held, Requests, WayOut
 from .paths import paths
 from .policy import (
@@ -73,6 +82,7 @@ from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
+from .threads import to_its_end
 from .toolset import Toolset
 from .workers.clock import Clock
 from .workers.compiler import Compiler
@@ -83,7 +93,7 @@ from .workers.process import Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
-    from .answers import Client, Preview, Progress
+    from .answers import Client, Preview, Progress, Review
     from .approvals.model import ApprovalRequest, Component, Rule
     from .approvals.overlay import Extra
     from .asking import Dialog
@@ -95,7 +105,6 @@ if TYPE_CHECKING:
     from .toolset import Tool
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
@@ -105,7 +114,7 @@ MAX_QUESTIONS = 20
 """Different things that one call can have a person asked about."""
 MAX_CHANGES = 100
 """Differences between components that are kept for a person."""
-MAX_NOTES, MAX_NOTE = 15, 500
+MAX_NOTES, MAX_NOTE = 12, 500
 """Differences, and characters of each, that the question of an agent has room for."""
 MAX_RERUNS = 3
 """How often a call is run again because a person has allowed what it was refused."""
@@ -199,6 +208,7 @@ class Host:
         self._provenances = Provenances(settings, self.store)
         self._way_out = WayOut(settings)
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
+        self.fetching = Fetching(settings)
         self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self.session = Session.of(settings)
@@ -257,6 +267,8 @@ class Host:
         digest: str | None = None,
         seen: bool = False,
         accept_change: bool = False,
+        by_person: bool = True,
+        review: Review | None = None,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
@@ -264,43 +276,48 @@ class Host:
         them is read as a component. `seen`: a person knows what is different from the component
         that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
         `accept_change`: a person knows that this source gives something else than it did before,
-        or of another signer; otherwise that is `SourceChanged`.
-        Cancelling is safe at any point.
+        or of another signer; otherwise that is `SourceChanged`. `by_person`: not an agent, which
+        names no server on a private network. `review`: looks at what came before it takes its
+        place; if it returns, it has accepted what is otherwise at the source, too. Cancelling is
+        safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(
-                sources.copy,
-                located.path,
-                incoming,
-                _in_loop(lambda done, total: tell("reading", done / total if total else None)),
-            )
-            if digest is not None and copied.digest != digest:
-                raise DigestMismatch(
-                    f"{located.source} has the digest sha256:{copied.digest}, but "
-                    f"sha256:{digest} was asked for. It was not loaded."
-                )
-            pulled = Pulled(incoming, copied.digest, copied.size, located.source)
-            origin = await self._provenances.look(pulled, located.path)
-            self._provenances.check(origin, changes=not accept_change)
-            before = self._record_or_none(located.id)
-            if before is not None and before.digest == copied.digest:
-                record = before
-            else:
-                record = await self._examine(
-                    located.id, incoming, copied.digest, located.source, tell
-                )
-            # A component keeps its place, so that loading it again renames no tool.
-            loaded_at = before.loaded_at if before else time.time()
-            record = replace(record, source=located.source, loaded_at=loaded_at)
-            record = self._from(origin, record, before)
-            record = replace(record, unseen=() if seen else self._unseen(before, record))
+            async with self.fetching.fetch(located, incoming, tell, by_person=by_person) as pulled:
+                if digest is not None and pulled.digest != digest:
+                    raise DigestMismatch(
+                        f"{located.source} has the digest sha256:{pulled.digest}, but "
+                        f"sha256:{digest} was asked for. It was not loaded."
+                    )
+                tell("verifying", None)
+                origin = await self._provenances.look(pulled, located.path)
+                accepted = accept_change or review is not None
+                self._provenances.check(origin, changes=not accepted)
+                before = self._record_or_none(located.id)
+                if before is not None and before.digest == pulled.digest:
+                    record = before
+                else:
+                    record = await self._examine(
+                        located.id, incoming, pulled.digest, located.source, tell
+                    )
+                # A component keeps its place, so that loading it again renames no tool.
+                loaded_at = before.loaded_at if before else time.time()
+                record = replace(record, source=located.source, loaded_at=loaded_at)
+                record = self._from(origin, record, before)
+                unseen = self._unseen(before, record)
+                record = replace(record, unseen=unseen)
+                if review is not None:
+                    told = self._provenances.changes(origin)
+                    arrival = Arrival(pulled, record, before, unseen, told, origin.remarks)
+                    seen |= await review(arrival)
+                if seen:
+                    record = replace(record, unseen=())
             if record == before:
                 replaced = True  # nothing is other than it was
             else:
-                replaced = await _to_its_end(self.store.commit, incoming, record)
+                replaced = await to_its_end(self.store.commit, incoming, record)
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
@@ -308,12 +325,12 @@ class Host:
         tell("loaded", 1.0)
         self._notify()
         self._warm(located.id)
-        changed = before.digest if before and before.digest != copied.digest else None
+        changed = before.digest if before and before.digest != record.digest else None
         if changed is not None:
-            await self.asking.component_changed(located.id, copied.digest)
+            await self.asking.component_changed(located.id, record.digest)
         if record != before:
             word = "reload" if before is not None else "load"
-            self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
+            self._recorder.change(f"{word} {located.source}", located.id, digest=record.digest)
         await asyncio.to_thread(self._provenances.keep, origin)
         names = tuple(tool.name for tool in self.tools().of(located.id))
         asks = self.wanted(record.id)
@@ -352,10 +369,9 @@ class Host:
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
-            pulled = Pulled(incoming, copied.digest, copied.size, located.source)
-            tell("verifying", None)
-            origin = await self._provenances.look(pulled, located.path)
+            async with self.fetching.fetch(located, incoming, tell) as pulled:
+                tell("verifying", None)
+                origin = await self._provenances.look(pulled, located.path)
             data = await asyncio.to_thread(incoming.read_bytes)
             found = await asyncio.to_thread(capabilities, data)
         except InvalidComponent as error:
@@ -430,7 +446,7 @@ class Host:
     async def _adopt(self, known: Unexamined) -> ComponentRecord:
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, known.path, incoming, _ignore)
+            copied = await to_its_end(sources.copy, known.path, incoming, _ignore)
             source = known.path.as_uri()
             pulled = Pulled(incoming, copied.digest, copied.size, source)
             origin = await self._provenances.look(pulled, known.path)
@@ -1103,7 +1119,8 @@ class Host:
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            return (await _to_its_end(sources.copy, located.path, incoming, _ignore)).digest
+            async with self.fetching.fetch(located, incoming) as pulled:
+                return pulled.digest
         finally:
             incoming.unlink(missing_ok=True)
 
@@ -1115,29 +1132,34 @@ class Host:
         return None if record is None else Component(record.id, record.digest)
 
     async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
-        """What a person should know before these bytes take the place of those that are loaded,
-        and whether that is all. They are examined for that only if the ones that are there have
-        permissions.
+        """What a person should know before these bytes are loaded, or take the place of those
+        that are, and whether that is all. They are examined for that only if the ones that are
+        there have permissions.
 
-        Raises `ComponentError`.
+        Raises `ComponentError`, `NotSigned` if they may not be loaded at all.
         """
-        located = sources.locate(reference)
-        before = self._record_or_none(located.id)
-        if before is None:
-            return [], True
-        notes = [f"{located.id} is loaded already; this takes its place"]
-        if self.policies.read(located.id).status is PolicyStatus.ABSENT:
-            return notes, True
         from .approvals.seen import View, changes
         from .approvals.text import quoted
 
+        located = sources.locate(reference)
+        before = self._record_or_none(located.id)
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
-            if copied.digest != digest:
-                raise DigestMismatch(f"{located.source} changed while it was looked at")
-            after = await self._examine(
-                located.id, incoming, digest, located.source, lambda *_: None
+            async with self.fetching.fetch(located, incoming) as pulled:
+                if pulled.digest != digest:
+                    raise DigestMismatch(f"{located.source} changed while it was looked at")
+                origin = await self._provenances.look(pulled, located.path)
+            self._provenances.check(origin, changes=False)
+            notes = self._provenances.notes(origin)
+            if before is None:
+                return notes, True
+            notes.append(f"{located.id} is loaded already; this takes its place")
+            if self.policies.read(located.id).status is PolicyStatus.ABSENT:
+                return notes, True
+            after = self._from(
+                origin,
+                await self._examine(located.id, incoming, digest, located.source, lambda *_: None),
+                before,
             )
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
@@ -1307,24 +1329,6 @@ class Host:
             log.error("%s failed", task.get_name(), exc_info=error)
 
 
-async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
-    """`work` in a thread, which cannot be interrupted: when cancelled, wait for it all the same, so
-    that what it works on is not taken away from under it."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-        except Exception:  # noqa: BLE001  (raised below)
-            break
-    if cancelled:
-        task.exception()
-        raise asyncio.CancelledError
-    return task.result()
-
-
 def _with(state: PolicyState, extra: Extra) -> PolicyState:
     policy = state.policy or Policy("1.0")
     known = {rule.key for rule in policy.environment_allow}
@@ -1386,13 +1390,3 @@ def _decode_output(outcome: Outcome) -> str:
 
 def _ignore(_done: int, _total: int) -> None:
     pass
-
-
-def _in_loop(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """`tell`, called in this event loop from whatever thread."""
-    loop = asyncio.get_running_loop()
-
-    def call(done: int, total: int) -> None:
-        loop.call_soon_threadsafe(tell, done, total)
-
-    return call

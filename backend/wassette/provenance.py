@@ -89,6 +89,18 @@ class Provenances:
         if changes:
             self._signatures.check_changes(found.evidence, found.signature)
 
+    def notes(self, found: Provenance) -> list[str]:
+        """What a person should know who is asked whether to load it: a handful."""
+        notes = [f"otherwise than before: {one}" for one in self.changes(found)]
+        if self.trusts(found.signature):
+            notes.append(f"it is signed by {found.signature.signer}")
+        notes += found.remarks
+        if found.requested:
+            count = len(Requested(found.requested).lines())
+            what = f"{count} permissions" if count > 1 else "a permission"
+            notes.append(f"it asks for {what}, which it does not have by being loaded")
+        return notes
+
     def preview(self, found: Provenance, capabilities: Capabilities) -> Preview:
         """All of it, for people."""
         refusal = self._signatures.refusal(found.evidence.source, found.signature)
