@@ -228,10 +228,10 @@ def list_components() -> None:
 
 
 def _signed_by(state: ComponentState) -> str:
-    signed_by = state.record.signed_by if state.record is not None else None
-    if not signed_by:
+    signer = state.record.signature.signer if state.record is not None else None
+    if signer is None:
         return ""
-    return signed_by if state.trusted else f"{signed_by}, not named in your settings"
+    return signer.short if state.trusted else f"{signer.short} (not named in your settings)"
 
 
 def _description(state: ComponentState) -> str:

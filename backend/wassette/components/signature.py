@@ -17,6 +17,11 @@ class Signer:
     issuer: str | None = None
     key: str | None = None
 
+    @property
+    def short(self) -> str:
+        """For a column of a table."""
+        return visible(self.identity or "") if self.key is None else f"key {self.key[:19]}…"
+
     def __str__(self) -> str:
         """For people; an issuer is a stranger, too."""
         if self.key is not None:
