@@ -1,6 +1,6 @@
 """Attacks on signatures: none of these components may be loaded where signatures are required.
 
-Each is wrong in one way, and right in all others; the first test shows that without it, it is right.
+Each is wrong in one way, and right in all others; the first tests show that it would be loaded.
 What verifies is Sigstore's own verifier, on a trusted root that was made here.
 """
 
@@ -28,7 +28,6 @@ from support.signing import (
     world,
 )
 from wassette.components.signature import Signature, Signer
-from wassette.config import Settings
 from wassette.errors import ComponentError, NotSigned, SourceChanged, StoreError
 from wassette.host import Host
 from wassette.signature_options import Identity, Key, Mode, SignatureOptions
@@ -36,6 +35,8 @@ from wassette.signature_options import Identity, Key, Mode, SignatureOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from wassette.config import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -227,31 +228,31 @@ def bundle_that_is_no_file(place: Place) -> None:
     os.mkfifo(place.bundle)
 
 
-ATTACKS: list[Callable[[Place], None]] = [
-    tampered_component,
-    swapped_bundle,
-    bundle_that_says_another_digest,
-    wrong_identity,
-    identity_that_begins_alike,
-    wrong_issuer,
-    two_identities,
-    expired_certificate,
-    signed_before_certified,
-    authority_of_their_own,
-    certificate_that_was_never_logged,
-    signature_that_was_never_logged,
-    entry_of_another_signature,
-    certificate_for_something_else,
-    missing,
-    key_of_somebody_else,
-    key_signature_of_other_bytes,
-    statement_about_weaknesses,
-    statement_about_something_else,
-    statement_by_key_about_something_else,
-    endless_bundle,
-    deep_bundle,
-    bundle_that_is_no_file,
-]
+ATTACKS: dict[Callable[[Place], None], str] = {
+    tampered_component: r"about other bytes",
+    swapped_bundle: r"about other bytes",
+    bundle_that_says_another_digest: r"Signature is invalid for input",
+    wrong_identity: r"signed by mallory@example.com",
+    identity_that_begins_alike: r"signed by https://github.com/acme/tools-evil/",
+    wrong_issuer: r"says https://mallory.example",
+    two_identities: r"names 2 identities",
+    expired_certificate: r"not valid at validation time",
+    signed_before_certified: r"not valid at validation time",
+    authority_of_their_own: r"certificate chain: .* signature does not match",
+    certificate_that_was_never_logged: r"failed to verify SCT",
+    signature_that_was_never_logged: r"invalid log entry",
+    entry_of_another_signature: r"inconsistent with other materials",
+    certificate_for_something_else: r"code signing",
+    missing: r"it is not signed",
+    key_of_somebody_else: r"none of the configured keys",
+    key_signature_of_other_bytes: r"not for these bytes",
+    statement_about_weaknesses: r"statement of another kind",
+    statement_about_something_else: r"about other bytes",
+    statement_by_key_about_something_else: r"about other bytes",
+    endless_bundle: r"too large",
+    deep_bundle: r"recursion",
+    bundle_that_is_no_file: r"not a regular file",
+}
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
@@ -259,7 +260,7 @@ async def test_refused_where_signatures_are_required(
     place: Place, attack: Callable[[Place], None]
 ) -> None:
     attack(place)
-    with pytest.raises(NotSigned, match="is not loaded"):
+    with pytest.raises(NotSigned, match=f"is not loaded: .*{ATTACKS[attack]}"):
         await place.load(seen=True, accept_change=True)
     assert not list(place.settings.component_dir.glob("*.wasm"))
     assert not list(place.settings.component_dir.glob(".incoming-*"))
@@ -335,7 +336,7 @@ async def test_another_signer_than_before(place: Place) -> None:
     place.bundle.write_bytes(world().sign(place.data).bundle)
     await place.load()
     place.bundle.write_bytes(by_key(KEY, place.data))
-    with pytest.raises(SourceChanged, match="before by https://github.com/acme") as changed:
+    with pytest.raises(SourceChanged, match=r"before by https://github\.com/acme") as changed:
         await place.load()
     assert "--accept-change" in str(changed.value)
     async with Host(place.settings) as host:
