@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .components.record import ComponentRecord
+    from .components.signature import Signature
     from .egress import Exchange
     from .errors import CallError
     from .policy import PolicyStatus
+    from .registry.model import Pulled
+    from .sandbox.capabilities import Capabilities
     from .toolset import Tool
 
 
@@ -69,6 +72,102 @@ class Loaded:
     changes: tuple[str, ...] = ()
     """What is different, in plain words, if a person has not seen it yet and it has permissions,
     which wait until then (`Host.mark_seen`)."""
+    remarks: tuple[str, ...] = ()
+    """What else a person should hear, of its signature for example."""
+    wanted: tuple[str, ...] = ()
+    """Permissions that it came with and does not have, a line each. See `Host.ask_for_wanted`."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What there is to know of a component that is not loaded, and of which nothing was run."""
+
+    source: str
+    digest: str
+    """sha256 of its bytes, hex."""
+    capabilities: Capabilities
+    signature: Signature
+    trusted: bool
+    """Whether somebody signed it whom the settings name."""
+    refusal: str | None
+    """Why it could not be loaded; None if nothing is known that speaks against it."""
+    remarks: tuple[str, ...]
+    """What a person should hear, of the signature for example."""
+    changes: tuple[str, ...]
+    """What is otherwise than what this source gave before."""
+    asks_for: tuple[str, ...]
+    """The permissions that it comes with, a line each. None of them are given by loading it."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "digest": f"sha256:{self.digest}",
+            **self.capabilities.to_json(),
+            "signature": signature_shown(self.signature, self.trusted),
+            "refusal": self.refusal,
+            "remarks": list(self.remarks),
+            "changes": list(self.changes),
+            "asks_for": list(self.asks_for),
+        }
+
+
+def signature_shown(signature: Signature, trusted: bool) -> dict[str, Any]:
+    """As data, for people and programs."""
+    signer = signature.signer
+    return {
+        "state": signature_state(signature, trusted),
+        "identity": signer.identity if signer is not None else None,
+        "issuer": signer.issuer if signer is not None else None,
+        "key": signer.key if signer is not None else None,
+        "signed_at": signature.signed_at,
+        "problem": signature.problem or None,
+    }
+
+
+def signature_state(signature: Signature, trusted: bool) -> str:
+    """`trusted`, `signed` (by somebody whom the settings do not name), `invalid`, `unsigned`, or
+    `unchecked`."""
+    if signature.signer is not None:
+        return "trusted" if trusted else "signed"
+    if not signature.checked:
+        return "unchecked"
+    return "invalid" if signature.problem else "unsigned"
+
+
+def signature_text(signature: Signature, trusted: bool) -> str:
+    """Who signed it, for people."""
+    match signature_state(signature, trusted):
+        case "trusted":
+            return str(signature.signer)
+        case "signed":
+            return f"{signature.signer}, whom your settings do not name"
+        case "invalid":
+            return f"nobody; there is no valid signature: {signature.problem}"
+        case "unsigned":
+            return "nobody"
+    return "not looked at"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A component that was fetched and examined, and has not taken its place yet. Nothing of it
+    has run."""
+
+    pulled: Pulled
+    record: ComponentRecord
+    before: ComponentRecord | None
+    """What is loaded under its id."""
+    changes: tuple[str, ...]
+    """What a person has to see before it has the permissions of that one, in plain words."""
+    source_changes: tuple[str, ...] = ()
+    """What is otherwise than what its source gave before: other bytes, another signer."""
+    remarks: tuple[str, ...] = ()
+    """What else they should hear, of its signature for example."""
+
+
+Review = Callable[[Arrival], Awaitable[bool]]
+"""Looks at an arrival. Whether a person has seen it, with what is different; raises a
+`ComponentError` to leave everything as it was."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +231,8 @@ class ComponentState:
     id: str
     record: ComponentRecord | None
     error: str | None = None
+    trusted: bool = False
+    """Whether somebody signed it whom the settings name."""
 
     def listed(self, tools: list[Tool]) -> dict[str, Any]:
         """As `component list` and `list-components` show it; `tools` are its own."""
@@ -140,6 +241,11 @@ class ComponentState:
             "tools_count": len(tools),
             "schema": {"tools": [tool.schema() for tool in tools]} if self.record else None,
         }
+        if self.record is not None:
+            from .sandbox.capabilities import reach
+
+            entry["capabilities"] = [one.name for one in reach(self.record.imports)]
+            entry["signature"] = signature_shown(self.record.signature, self.trusted)
         renamed = {tool.function.base_name: tool.name for tool in tools if tool.renamed}
         if renamed:
             entry["renamed_tools"] = renamed

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
+from .registry_options import RegistryOptions, read_registries
+from .signature_options import SignatureOptions, read_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,7 +77,10 @@ class Settings:
     secrets_dir: Path | None = None
     """Where files with secrets are; None is beside config.toml."""
     egress: EgressOptions = field(default_factory=EgressOptions)
-    """How components' requests leave, where they may."""
+    """How components' requests leave, where they may; and how components are fetched."""
+    registries: RegistryOptions = field(default_factory=RegistryOptions)
+    signatures: SignatureOptions = field(default_factory=SignatureOptions)
+    """Whose signatures count, and whether there has to be one."""
 
     def __post_init__(self) -> None:
         if self.agent_grants:
@@ -122,6 +127,8 @@ def load(
         secrets=_secrets(environ, file, configured),
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
+        registries=read_registries(configured, environ, file),
+        signatures=read_signatures(configured, file),
     )
 
 

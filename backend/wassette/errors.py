@@ -9,6 +9,11 @@
     │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
     │   ├── InvalidComponent   the bytes are not a component that can run here
     │   ├── DigestMismatch     the bytes are not those that were asked for
+    │   ├── NotSigned          signatures are required, and nobody who is allowed signed it
+    │   ├── SourceChanged      a source gives other bytes than before, or of another signer
+    │   ├── RegistryError      a registry or web server did not give (or take) it; names both
+    │   │   └── NotAuthorized  it wants other credentials; says how to give it some
+    │   ├── NotTaken           whoever looked at what came did not want it
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
     │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
@@ -95,6 +100,42 @@ class InvalidComponent(ComponentError):
 
 class DigestMismatch(ComponentError):
     """The bytes are not those that were asked for."""
+
+
+class RegistryError(ComponentError):
+    """A registry or web server did not give, or take, what was asked of it.
+
+    The message names it, the repository and the cause. `passing`: another try later may help.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+class NotAuthorized(RegistryError):
+    """A registry wants other credentials than it was given, or any."""
+
+
+class NotSigned(ComponentError):
+    """Signatures are required, and there is none of somebody whose signature counts."""
+
+
+class SourceChanged(ComponentError):
+    """A source does not give what it gave before. `digest`: sha256 (hex) of what it gives now;
+    `changes`: what is different, for people."""
+
+    def __init__(self, source: str, digest: str, changes: Iterable[str]) -> None:
+        self.source, self.digest, self.changes = source, digest, tuple(changes)
+        lines = "".join(f"\n  - {one}" for one in self.changes)
+        super().__init__(
+            f"{visible(source, 500)} is not what it was, and was not loaded:{lines}\n"
+            "Load it with --accept-change if that is as it should be"
+        )
+
+
+class NotTaken(ComponentError):
+    """A component was fetched and looked at, and then not wanted. Everything is as it was."""
 
 
 class ComponentChanged(ComponentError):

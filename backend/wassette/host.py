@@ -16,11 +16,20 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-from .answers import CallResult, Change, ComponentState, Loaded, PolicyView, Refusal
-from .asking import Asking, Caller, Surroundings
+from .answers import (
+    Arrival,
+    CallResult,
+    Change,
+    ComponentState,
+    Loaded,
+    PolicyView,
+    Refusal,
+)
+from .asking import Answer, Asking, Caller, Surroundings
+from .bundled import question, wanted
 from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
@@ -28,11 +37,13 @@ from .components.store import ComponentStore, Unexamined
 from .config import Approvals
 from .errors import (
     CallError,
+    ComponentChanged,
     ComponentError,
     ComponentNotFound,
     DigestMismatch,
     InvalidArguments,
     InvalidComponent,
+    NotSigned,
     PolicyError,
     RequestRefused,
     SecretError,
@@ -40,6 +51,7 @@ from .errors import (
     WassetteError,
     visible,
 )
+from .fetching import Fetching
 from .outgoing import Held, Requests, WayOut
 from .paths import paths
 from .policy import (
@@ -61,12 +73,16 @@ from .policy import (
     unchanged,
 )
 from .policy.network import NetworkTarget
+from .policy.requested import add
 from .policy.verdict import Kind, Situation, explain
+from .provenance import Provenance, Provenances
 from .recording import Call, Recorder
+from .registry.model import Pulled
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
+from .threads import to_its_end
 from .toolset import Toolset
 from .workers.clock import Clock
 from .workers.compiler import Compiler
@@ -77,10 +93,11 @@ from .workers.process import Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
-    from .answers import Client, Progress
+    from .answers import Client, Preview, Progress, Review
     from .approvals.model import ApprovalRequest, Component, Rule
     from .approvals.overlay import Extra
-    from .asking import Answer, Dialog
+    from .asking import Dialog
+    from .bundled import Wanted
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
@@ -88,7 +105,6 @@ if TYPE_CHECKING:
     from .toolset import Tool
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 GRANTS_KEPT = 1.0
 """Seconds for which what a policy comes to is kept, unless the policy changes: looking where its
@@ -98,7 +114,7 @@ MAX_QUESTIONS = 20
 """Different things that one call can have a person asked about."""
 MAX_CHANGES = 100
 """Differences between components that are kept for a person."""
-MAX_NOTES, MAX_NOTE = 15, 500
+MAX_NOTES, MAX_NOTE = 12, 500
 """Differences, and characters of each, that the question of an agent has room for."""
 MAX_RERUNS = 3
 """How often a call is run again because a person has allowed what it was refused."""
@@ -189,8 +205,10 @@ class Host:
         self.store = ComponentStore(settings.component_dir)
         self.policies = PolicyStore(settings.component_dir)
         launcher = default_launcher()
+        self._provenances = Provenances(settings, self.store)
         self._way_out = WayOut(settings)
         self._pool = Pool(launcher=launcher, doors=self._way_out.door)
+        self.fetching = Fetching(settings)
         self._code = CodeCache(self.store, Compiler(launcher, settings.walls))
         self._tools = _Tools()
         self.session = Session.of(settings)
@@ -248,44 +266,58 @@ class Host:
         *,
         digest: str | None = None,
         seen: bool = False,
+        accept_change: bool = False,
+        by_person: bool = True,
+        review: Review | None = None,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
         `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
         them is read as a component. `seen`: a person knows what is different from the component
         that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
-        Cancelling is safe at any point.
+        `accept_change`: a person knows that this source gives something else than it did before,
+        or of another signer; otherwise that is `SourceChanged`. `by_person`: not an agent, which
+        names no server on a private network. `review`: looks at what came before it takes its
+        place; if it returns, it has accepted what is otherwise at the source, too. Cancelling is
+        safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(
-                sources.copy,
-                located.path,
-                incoming,
-                _in_loop(lambda done, total: tell("reading", done / total if total else None)),
-            )
-            if digest is not None and copied.digest != digest:
-                raise DigestMismatch(
-                    f"{located.source} has the digest sha256:{copied.digest}, but "
-                    f"sha256:{digest} was asked for. It was not loaded."
-                )
-            before = self._record_or_none(located.id)
-            if before is not None and before.digest == copied.digest:
-                record = before
-            else:
-                record = await self._examine(
-                    located.id, incoming, copied.digest, located.source, tell
-                )
-            # A component keeps its place, so that loading it again renames no tool.
-            loaded_at = before.loaded_at if before else time.time()
-            unseen = () if seen else self._unseen(before, record)
-            record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
+            async with self.fetching.fetch(located, incoming, tell, by_person=by_person) as pulled:
+                if digest is not None and pulled.digest != digest:
+                    raise DigestMismatch(
+                        f"{located.source} has the digest sha256:{pulled.digest}, but "
+                        f"sha256:{digest} was asked for. It was not loaded."
+                    )
+                tell("verifying", None)
+                origin = await self._provenances.look(pulled, located.path)
+                accepted = accept_change or review is not None
+                self._provenances.check(origin, changes=not accepted)
+                before = self._record_or_none(located.id)
+                if before is not None and before.digest == pulled.digest:
+                    record = before
+                else:
+                    record = await self._examine(
+                        located.id, incoming, pulled.digest, located.source, tell
+                    )
+                # A component keeps its place, so that loading it again renames no tool.
+                loaded_at = before.loaded_at if before else time.time()
+                record = replace(record, source=located.source, loaded_at=loaded_at)
+                record = self._from(origin, record, before)
+                unseen = self._unseen(before, record)
+                record = replace(record, unseen=unseen)
+                if review is not None:
+                    told = self._provenances.changes(origin)
+                    arrival = Arrival(pulled, record, before, unseen, told, origin.remarks)
+                    seen |= await review(arrival)
+                if seen:
+                    record = replace(record, unseen=())
             if record == before:
                 replaced = True  # nothing is other than it was
             else:
-                replaced = await _to_its_end(self.store.commit, incoming, record)
+                replaced = await to_its_end(self.store.commit, incoming, record)
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
         finally:
@@ -293,25 +325,60 @@ class Host:
         tell("loaded", 1.0)
         self._notify()
         self._warm(located.id)
-        changed = before.digest if before and before.digest != copied.digest else None
+        changed = before.digest if before and before.digest != record.digest else None
         if changed is not None:
-            await self.asking.component_changed(located.id, copied.digest)
+            await self.asking.component_changed(located.id, record.digest)
         if record != before:
             word = "reload" if before is not None else "load"
-            self._recorder.change(f"{word} {located.source}", located.id, digest=copied.digest)
+            self._recorder.change(f"{word} {located.source}", located.id, digest=record.digest)
+        await asyncio.to_thread(self._provenances.keep, origin)
         names = tuple(tool.name for tool in self.tools().of(located.id))
-        return Loaded(record, replaced, names, changed, record.unseen)
+        asks = self.wanted(record.id)
+        lines = asks.lines if asks is not None else ()
+        return Loaded(record, replaced, names, changed, record.unseen, origin.remarks, lines)
+
+    @staticmethod
+    def _from(
+        origin: Provenance, record: ComponentRecord, before: ComponentRecord | None = None
+    ) -> ComponentRecord:
+        signature = origin.signature
+        if before is not None and before.digest == record.digest and not signature.checked:
+            signature = before.signature  # nobody looked this time; it is still a fact
+        return replace(record, signature=signature, requested=origin.requested)
 
     def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
         """What a person has to see before the permissions that are there are for `now`."""
         if before is None or self.policies.read(now.id).status is PolicyStatus.ABSENT:
             return ()
-        if before.digest == now.digest:
-            return before.unseen
         from .approvals.seen import View, changes
 
+        if before.digest == now.digest and View.of(before) == View.of(now):
+            return before.unseen
+
         found = tuple(one.text for one in changes(View.of(before), View.of(now)))
-        return (*before.unseen, *(found or ("its code is other code",)))[:MAX_CHANGES]
+        return tuple(dict.fromkeys((*before.unseen, *(found or ("its code is other code",)))))[
+            :MAX_CHANGES
+        ]
+
+    async def preview(self, reference: str, progress: Progress | None = None) -> Preview:
+        """What there is to know of a component before it is loaded: nothing of it is compiled or
+        run, and nothing is changed. Raises `ComponentError`."""
+        from .sandbox.capabilities import capabilities
+
+        tell = progress or (lambda _stage, _done: None)
+        located = sources.locate(reference)
+        incoming = self.store.incoming()
+        try:
+            async with self.fetching.fetch(located, incoming, tell) as pulled:
+                tell("verifying", None)
+                origin = await self._provenances.look(pulled, located.path)
+            data = await asyncio.to_thread(incoming.read_bytes)
+            found = await asyncio.to_thread(capabilities, data)
+        except InvalidComponent as error:
+            raise InvalidComponent(f"{located.source} {error}") from None
+        finally:
+            incoming.unlink(missing_ok=True)
+        return self._provenances.preview(origin, found)
 
     async def mark_seen(self, component_id: str) -> None:
         """A person has been shown what is different about a component: its permissions count."""
@@ -342,17 +409,25 @@ class Host:
                 continue
             if isinstance(known, Unexamined):
                 found.append(ComponentState(component_id, None, _UNEXAMINED))
+            elif (reason := self._provenances.refusal(known)) is not None:
+                found.append(ComponentState(component_id, None, reason))
             else:
-                found.append(ComponentState(component_id, known))
+                trusted = self._provenances.trusts(known.signature)
+                found.append(ComponentState(component_id, known, trusted=trusted))
         return found
 
     async def component(self, component_id: str) -> ComponentRecord:
         """What is known of one component, which is examined if it was put there by hand.
 
-        Raises `ComponentNotFound`, `ComponentChanged`, `InvalidComponent`.
+        Raises `ComponentNotFound`, `ComponentChanged`, `InvalidComponent`, `NotSigned`.
         """
         known = self.store.get(component_id)
-        return await self._adopt(known) if isinstance(known, Unexamined) else known
+        if isinstance(known, Unexamined):
+            return await self._adopt(known)
+        reason = self._provenances.refusal(known)
+        if reason is not None:
+            raise NotSigned(reason)
+        return known
 
     async def examined(self) -> list[ComponentState]:
         """As `components`; those that were put into the directory by hand are examined first."""
@@ -371,15 +446,17 @@ class Host:
     async def _adopt(self, known: Unexamined) -> ComponentRecord:
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, known.path, incoming, _ignore)
-            record = await self._examine(
-                known.id, incoming, copied.digest, known.path.as_uri(), lambda *_: None
-            )
+            copied = await to_its_end(sources.copy, known.path, incoming, _ignore)
+            source = known.path.as_uri()
+            pulled = Pulled(incoming, copied.digest, copied.size, source)
+            origin = await self._provenances.look(pulled, known.path)
+            self._provenances.check(origin, changes=False)
+            record = await self._examine(known.id, incoming, copied.digest, source, lambda *_: None)
         except InvalidComponent as error:
             raise InvalidComponent(f"{known.path} {error}") from None
         finally:
             incoming.unlink(missing_ok=True)
-        record = await asyncio.to_thread(self.store.adopt, record)
+        record = await asyncio.to_thread(self.store.adopt, self._from(origin, record))
         self._notify()
         return record
 
@@ -946,6 +1023,55 @@ class Host:
             self._recorder.change("attach policy", component_id, reason=source)
         return done
 
+    def wanted(self, component_id: str) -> Wanted | None:
+        """The permissions that a component came with and does not have; None if there are none."""
+        record = self._record_or_none(component_id)
+        state = self.policies.read(component_id)
+        if record is None or state.status is PolicyStatus.BROKEN:
+            return None
+        return wanted(record, state.policy)
+
+    async def ask_for_wanted(self, component_id: str, caller: Caller) -> Answer:
+        """Ask a person for those. What is allowed is in the policy then, whoever decided it."""
+        record = await self.component(component_id)
+        asks = self.wanted(component_id)
+        if asks is None:
+            return Answer(False, "it asks for nothing that it does not have")
+        from .approvals.model import Component
+
+        subject, notes = await asyncio.to_thread(question, asks, self._enforceable)
+        if subject is None:
+            return Answer(False, "; ".join(notes))
+        component = Component(record.id, record.digest)
+        answer = await self.asking.ask(subject, component, caller, notes)
+        self._notify()
+        return answer
+
+    async def grant_wanted(self, component_id: str, digest: str) -> tuple[str, ...]:
+        """Give a component what it came with, all of it. Only for people, who say that they trust
+        it. Returns what was given, a line each.
+
+        Raises `ComponentChanged` if its bytes are not those with this digest, `NotEnforceable`,
+        `PolicyError`.
+        """
+        asks = self.wanted(component_id)
+        if asks is None:
+            return ()
+        for rule in asks.policy.storage_allow:
+            check_enforceable_storage(rule.uri, self._protected())
+
+        def grant(document: PolicyDocument) -> bool:
+            if self._current_digest(component_id) != digest:
+                raise ComponentChanged(f"'{component_id}' has changed meanwhile: load it again")
+            return add(document, asks.policy)
+
+        await self._edit(component_id, grant, "grant what it came with")
+        return asks.lines
+
+    def trusted(self, record: ComponentRecord) -> bool:
+        """Whether somebody signed it whom the settings name."""
+        return self._provenances.trusts(record.signature)
+
     def protect(self, path: Path) -> None:
         """Give no component access to this file, whatever is granted: it is what grants are read
         from."""
@@ -993,7 +1119,8 @@ class Host:
         located = sources.locate(reference)
         incoming = self.store.incoming()
         try:
-            return (await _to_its_end(sources.copy, located.path, incoming, _ignore)).digest
+            async with self.fetching.fetch(located, incoming) as pulled:
+                return pulled.digest
         finally:
             incoming.unlink(missing_ok=True)
 
@@ -1005,29 +1132,34 @@ class Host:
         return None if record is None else Component(record.id, record.digest)
 
     async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
-        """What a person should know before these bytes take the place of those that are loaded,
-        and whether that is all. They are examined for that only if the ones that are there have
-        permissions.
+        """What a person should know before these bytes are loaded, or take the place of those
+        that are, and whether that is all. They are examined for that only if the ones that are
+        there have permissions.
 
-        Raises `ComponentError`.
+        Raises `ComponentError`, `NotSigned` if they may not be loaded at all.
         """
-        located = sources.locate(reference)
-        before = self._record_or_none(located.id)
-        if before is None:
-            return [], True
-        notes = [f"{located.id} is loaded already; this takes its place"]
-        if self.policies.read(located.id).status is PolicyStatus.ABSENT:
-            return notes, True
         from .approvals.seen import View, changes
         from .approvals.text import quoted
 
+        located = sources.locate(reference)
+        before = self._record_or_none(located.id)
         incoming = self.store.incoming()
         try:
-            copied = await _to_its_end(sources.copy, located.path, incoming, _ignore)
-            if copied.digest != digest:
-                raise DigestMismatch(f"{located.source} changed while it was looked at")
-            after = await self._examine(
-                located.id, incoming, digest, located.source, lambda *_: None
+            async with self.fetching.fetch(located, incoming) as pulled:
+                if pulled.digest != digest:
+                    raise DigestMismatch(f"{located.source} changed while it was looked at")
+                origin = await self._provenances.look(pulled, located.path)
+            self._provenances.check(origin, changes=False)
+            notes = self._provenances.notes(origin)
+            if before is None:
+                return notes, True
+            notes.append(f"{located.id} is loaded already; this takes its place")
+            if self.policies.read(located.id).status is PolicyStatus.ABSENT:
+                return notes, True
+            after = self._from(
+                origin,
+                await self._examine(located.id, incoming, digest, located.source, lambda *_: None),
+                before,
             )
         except InvalidComponent as error:
             raise InvalidComponent(f"{located.source} {error}") from None
@@ -1197,24 +1329,6 @@ class Host:
             log.error("%s failed", task.get_name(), exc_info=error)
 
 
-async def _to_its_end(work: Callable[..., _T], *arguments: Any) -> _T:
-    """`work` in a thread, which cannot be interrupted: when cancelled, wait for it all the same, so
-    that what it works on is not taken away from under it."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-        except Exception:  # noqa: BLE001  (raised below)
-            break
-    if cancelled:
-        task.exception()
-        raise asyncio.CancelledError
-    return task.result()
-
-
 def _with(state: PolicyState, extra: Extra) -> PolicyState:
     policy = state.policy or Policy("1.0")
     known = {rule.key for rule in policy.environment_allow}
@@ -1276,13 +1390,3 @@ def _decode_output(outcome: Outcome) -> str:
 
 def _ignore(_done: int, _total: int) -> None:
     pass
-
-
-def _in_loop(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """`tell`, called in this event loop from whatever thread."""
-    loop = asyncio.get_running_loop()
-
-    def call(done: int, total: int) -> None:
-        loop.call_soon_threadsafe(tell, done, total)
-
-    return call

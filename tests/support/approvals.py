@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wassette.approvals.compose import compose
 from wassette.approvals.model import (
+    BundledRules,
     Client,
     Component,
     EnvironmentAccess,
@@ -20,8 +21,9 @@ from wassette.approvals.model import (
     UnloadAsked,
     What,
 )
-from wassette.policy import Access, EnvironmentRule, NetworkRule, StorageRule
+from wassette.policy import Access, EnvironmentRule, NetworkRule, Policy, StorageRule
 from wassette.policy.network import NetworkTarget
+from wassette.policy.requested import Requested
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,7 @@ def file(path: str = "/home/me/notes/a.md", access: Access = Access.READ) -> Sto
     return StorageAccess(path, access, What.FILE)
 
 
+RULES = (NetworkRule("api.example.com", methods=("GET",)), NetworkRule(cidr="10.1.0.0/24"))
 EVERY_SUBJECT: list[Subject] = [
     network(),
     NetworkAccess(target("https://wiki.corp"), "10.0.0.5"),
@@ -54,6 +57,7 @@ EVERY_SUBJECT: list[Subject] = [
     PermissionAsked(NetworkRule("api.example.com")),
     PermissionAsked(EnvironmentRule("API_KEY")),
     PermissionAsked(MemoryRule("1Gi")),
+    PermissionAsked(BundledRules(Requested.of(Policy("1.0", network_allow=RULES)).text)),
     LoadAsked("file:///tmp/x.wasm", "ef" * 32),
     UnloadAsked(),
     ResetAsked(),

@@ -37,9 +37,11 @@ from wassette.policy.network import (
     kind_of_address,
 )
 from wassette.policy.patterns import is_wild, split
+from wassette.policy.requested import Requested, joined, parts
 from wassette.policy.storage import written_pattern
 
 from .model import (
+    BundledRules,
     Choice,
     EnvironmentAccess,
     LoadAsked,
@@ -60,6 +62,8 @@ from .text import quoted, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MAX_BUNDLED = 50
+"""Permissions that come with a component and are asked for together; nobody reads more."""
 MAX_NAME = 1000
 """Characters of a path, a reference or a rule. What is longer could hide its end."""
 
@@ -117,7 +121,7 @@ def scopes(subject: Subject) -> tuple[Scope, ...]:
     match subject:
         case NetworkAccess() | StorageAccess() | EnvironmentAccess():
             return tuple(Scope)
-        case PermissionAsked(MemoryRule()):
+        case PermissionAsked(MemoryRule() | BundledRules()):
             return (Scope.ALWAYS,)
         case PermissionAsked():
             return Scope.SESSION, Scope.HOUR, Scope.ALWAYS
@@ -180,10 +184,14 @@ def rule_text(rule: Rule) -> str:
             return key
         case MemoryRule(limit):
             return limit
+        case BundledRules(text):
+            return "; ".join(Requested(text).lines())
 
 
 def describe(rule: Rule) -> str:
     """A rule for people."""
+    if isinstance(rule, BundledRules):
+        return "everything that it came with"
     return f"{kind_of_rule(rule)} {quoted(rule_text(rule), MAX_NAME)}"
 
 
@@ -229,7 +237,8 @@ def _is_well_formed(rule: Rule) -> bool:
         _check(rule)
     except PolicyError:
         return False
-    return len(rule_text(rule)) <= MAX_NAME
+    # Of several, each has a line of its own.
+    return isinstance(rule, BundledRules) or len(rule_text(rule)) <= MAX_NAME
 
 
 def _check(rule: Rule) -> None:
@@ -254,6 +263,13 @@ def _check(rule: Rule) -> None:
                 raise PolicyError("'inject' is written to the policy by hand")
         case MemoryRule(limit):
             parse_memory(limit)
+        case BundledRules(text):
+            asked = Requested(text)
+            lines = asked.lines()
+            if not 0 < len(lines) <= MAX_BUNDLED or any(len(one) > MAX_NAME for one in lines):
+                raise PolicyError("it is more than can be shown")
+            if Requested.of(asked.policy) != asked:
+                raise PolicyError("it says more than what is shown of it")
 
 
 # ---- what is offered -----------------------------------------------------------------------------
@@ -420,6 +436,38 @@ def _for_permission(asked: Rule, home: str | None) -> Iterator[Choice]:
             yield Choice(asked, f"read the variable {quoted(key, MAX_NAME)}")
         case MemoryRule(limit):
             yield Choice(asked, f"use up to {shown(limit)} of memory")
+        case BundledRules(text):
+            warnings = dict.fromkeys(
+                warning
+                for _, part in parts(Requested(text).policy)
+                if (warning := _warning(part, home))
+            )
+            yield Choice(asked, "all that it asks for", "; ".join(warnings))
+
+
+def offered_of(
+    policy: Policy, *, home: str | None = None, enforceable: Callable[[Rule], bool] = lambda _: True
+) -> tuple[Policy, tuple[str, ...]]:
+    """What of a policy that came with a component can be offered to a person, and, a line each,
+    what is too wide to be given in passing or cannot be enforced."""
+    kept: list[Policy] = []
+    left_out: list[str] = []
+    for line, part in parts(policy):
+        fits = all(map(enforceable, part.storage_allow)) and len(line) <= MAX_NAME
+        if fits and _warning(part, home) is not None and len(kept) < MAX_BUNDLED:
+            kept.append(part)
+        else:
+            left_out.append(line)
+    return joined(kept), tuple(left_out)
+
+
+def _warning(part: Policy, home: str | None) -> str | None:
+    """Of a policy with one rule; None: not to be offered."""
+    for rule in part.storage_allow:
+        return _storage_warning(rule, home)
+    for one in part.network_allow:
+        return _network_warning(one.host, one.cidr)
+    return ""
 
 
 def _network_text(rule: NetworkRule) -> str:
@@ -482,6 +530,8 @@ def _related(asked: Rule, rule: Rule) -> bool:
             return key == other_key
         case MemoryRule(), MemoryRule():
             return True
+        case BundledRules(), BundledRules():
+            return asked == rule  # nothing but what was shown
     return False
 
 

@@ -13,6 +13,7 @@ from wassette.policy.network import NetworkTarget
 
 from .model import (
     ApprovalRequest,
+    BundledRules,
     Choice,
     Client,
     Component,
@@ -50,6 +51,8 @@ def encode_rule(rule: Rule | None) -> Data | None:
             return {"kind": "environment", "key": key}
         case MemoryRule(limit):
             return {"kind": "memory", "limit": limit}
+        case BundledRules(text):
+            return {"kind": "bundled", "text": text}
 
 
 def decode_rule(data: Any) -> Rule | None:
@@ -66,6 +69,8 @@ def decode_rule(data: Any) -> Rule | None:
             return EnvironmentRule(_str(data["key"]))
         case "memory":
             return MemoryRule(_str(data["limit"]))
+        case "bundled":
+            return BundledRules(_str(data["text"]))
     raise ValueError("not a rule")
 
 

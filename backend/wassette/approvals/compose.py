@@ -14,10 +14,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from wassette.errors import NotAskable, visible
+from wassette.policy.requested import Requested
 
 from .choices import MAX_NAME, choices, describe, scopes
 from .model import (
     ApprovalRequest,
+    BundledRules,
     Client,
     EnvironmentAccess,
     LoadAsked,
@@ -139,6 +141,8 @@ def _names(subject: Subject) -> list[str]:
             return [target.host, target.method]
         case EnvironmentAccess(key):
             return [key]
+        case PermissionAsked(BundledRules(text)):
+            return list(Requested(text).lines())
         case PermissionAsked(rule):
             return [describe(rule)]
         case LoadAsked(reference):
@@ -159,6 +163,8 @@ def _question(subject: Subject, component: Component | None) -> str:
             return f"Allow {who} to {access.value} {quoted(path, MAX_NAME)}?"
         case EnvironmentAccess(key):
             return f"Allow {who} to see the environment variable {quoted(key, MAX_NAME)}?"
+        case PermissionAsked(BundledRules()):
+            return f"Give {who} the permissions that it came with?"
         case PermissionAsked(rule):
             return f"Give {who} the permission {describe(rule)}?"
         case LoadAsked(reference):
@@ -179,7 +185,9 @@ def _about(subject: Subject) -> list[tuple[str, str]]:
                 found.append(("In other letters", quoted(unicode)))
         case LoadAsked(_, digest):
             found.append(("Bytes", f"sha256 {digest}" if digest else "not looked at yet"))
-        case PermissionAsked():
+        case PermissionAsked(rule):
+            if isinstance(rule, BundledRules):
+                found += [("Asks for", quoted(one, MAX_NAME)) for one in _names(subject)]
             found.append(("For", "every call, not only this one"))
         case _:
             pass

@@ -33,7 +33,15 @@ class MemoryRule:
     limit: str
 
 
-Rule: TypeAlias = StorageRule | NetworkRule | EnvironmentRule | MemoryRule
+@dataclass(frozen=True)
+class BundledRules:
+    """The permissions that came with a component, all together. `text`: a policy file's
+    (`policy.requested`)."""
+
+    text: str
+
+
+Rule: TypeAlias = StorageRule | NetworkRule | EnvironmentRule | MemoryRule | BundledRules
 
 
 class Scope(StrEnum):
@@ -102,7 +110,7 @@ class EnvironmentAccess:
 
 @dataclass(frozen=True)
 class PermissionAsked:
-    """An agent called a `grant-…` tool."""
+    """An agent called a `grant-…` tool, or a component came with permissions (`BundledRules`)."""
 
     rule: Rule
 
@@ -151,6 +159,8 @@ def kind_of_rule(rule: Rule) -> str:
             return "environment"
         case MemoryRule():
             return "memory"
+        case BundledRules():
+            return "bundled"
 
 
 # ---- the request ---------------------------------------------------------------------------------

@@ -40,23 +40,27 @@ class _Record(Protocol):
     @property
     def imports(self) -> tuple[str, ...]: ...
     @property
+    def asks_for(self) -> tuple[str, ...]: ...
+    @property
+    def signed_by(self) -> str | None: ...
+    @property
     def tools(self) -> Sequence[_Function]: ...
 
 
 @dataclass(frozen=True)
 class View:
-    """What there is to see of a component: JSON-able data. `requested`: the rules that it asks for,
-    as text."""
+    """What there is to see of a component: JSON-able data."""
 
     data: Mapping[str, Any]
 
     @classmethod
-    def of(cls, record: _Record, requested: Iterable[str] = ()) -> View:
+    def of(cls, record: _Record) -> View:
         return cls(
             {
                 "description": record.description,
                 "imports": sorted(record.imports),
-                "requested": sorted(set(requested)),
+                "requested": sorted(set(record.asks_for)),
+                "signed_by": record.signed_by,
                 "tools": {
                     one.base_name: {
                         "description": one.description,
@@ -106,6 +110,7 @@ class Seen:
 def changes(before: View, after: View) -> list[Change]:
     """What is different, in plain words, what weighs most first. Empty if only the code is."""
     found = [
+        *_signer(before, after),
         *_imports(before, after),
         *_requested(before, after),
         *_tools(before, after),
@@ -133,6 +138,18 @@ def _imports(before: View, after: View) -> Iterable[Change]:
         yield Change(f"{text}: {meaning}" if meaning else text, 2 if meaning else 0)
     for name in sorted(old - new):
         yield Change(f"it does not import {quoted(name)} any more")
+
+
+def _signer(before: View, after: View) -> Iterable[Change]:
+    old, new = (view.data.get("signed_by") for view in (before, after))
+    if old is None or new is None:
+        return  # nobody looked
+    old, new = str(old), str(new)
+    if new and old != new:
+        was = f"before by {quoted(old, 500)}" if old else "before by nobody"
+        yield Change(f"it is signed by {quoted(new, 500)}; {was}", 2 if old else 0)
+    elif old and not new:
+        yield Change(f"it is not signed; before by {quoted(old, 500)}", 2)
 
 
 def _unversioned(name: str) -> str:

@@ -8,11 +8,13 @@ from wassette.errors import ApprovalOver, ComponentError, DecisionRefused, Store
 from wassette.policy import (
     EnvironmentRule,
     NetworkRule,
+    Policy,
     StorageRule,
     check_enforceable_storage,
 )
+from wassette.policy.requested import Requested, add
 
-from .model import MemoryRule
+from .model import BundledRules, MemoryRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +41,9 @@ def write_rule(
     component = request.component
     if component is None:
         raise DecisionRefused("there is no component whose policy could have this rule")
-    if isinstance(rule, StorageRule):
-        check_enforceable_storage(rule.uri, protected)
+    bundled = Requested(rule.text).policy if isinstance(rule, BundledRules) else Policy("1.0")
+    for one in (rule,) if isinstance(rule, StorageRule) else bundled.storage_allow:
+        check_enforceable_storage(one.uri, protected)
     _check_same(component.id, component.digest, current)
     with policies.edit(component.id) as document:
         _check_same(component.id, component.digest, current)
@@ -53,6 +56,8 @@ def write_rule(
                 document.grant_environment(key)
             case MemoryRule(limit):
                 document.set_memory(limit)
+            case BundledRules():
+                add(document, bundled)
 
 
 def _check_same(component_id: str, digest: str, current: Callable[[str], str | None]) -> None:

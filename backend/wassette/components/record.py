@@ -14,7 +14,10 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from wassette.errors import PolicyError
+
 from .names import base_name
+from .signature import UNCHECKED, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +82,11 @@ class ComponentRecord:
     unseen: tuple[str, ...] = ()
     """What is different since a person last saw it, in plain words; its permissions wait until one
     has. Empty: they have."""
+    signature: Signature = UNCHECKED
+    """Who signed its bytes."""
+    requested: str = ""
+    """The permissions that it came with, as the text of a policy; empty if it asks for none. None
+    of them are given by this."""
 
     @property
     def tools(self) -> tuple[FunctionRecord, ...]:
@@ -89,6 +97,23 @@ class ComponentRecord:
     def network(self) -> bool:
         """Whether it can make requests."""
         return any(name.partition("@")[0] == _OUTGOING for name in self.imports)
+
+    @property
+    def asks_for(self) -> tuple[str, ...]:
+        """The permissions that it came with, a line each; those of a text that is none are none."""
+        from wassette.policy.requested import Requested
+
+        try:
+            return Requested(self.requested).lines() if self.requested else ()
+        except PolicyError:
+            return ()
+
+    @property
+    def signed_by(self) -> str | None:
+        """Who signed its bytes, for people; empty: nobody; None: nobody looked."""
+        if not self.signature.checked:
+            return None
+        return "" if self.signature.signer is None else str(self.signature.signer)
 
     def with_code(self, name: str, sha256: str) -> ComponentRecord:
         return replace(self, code={**self.code, name: sha256})
@@ -141,6 +166,8 @@ class ComponentRecord:
                     "wit": self.wit,
                     "code": dict(self.code),
                     "unseen": list(self.unseen),
+                    "signature": self.signature.to_json(),
+                    "requested": self.requested,
                 },
             },
             indent=1,
@@ -165,6 +192,8 @@ class ComponentRecord:
             loaded_at=_number(ours.get("loaded_at")),
             code={_str(k): _digest(v) for k, v in _dict(ours.get("code")).items()},
             unseen=tuple(_str(one) for one in _list(ours.get("unseen", []))),
+            signature=_signature(ours.get("signature")),
+            requested=_str(ours.get("requested", "")),
             **_examined(ours),
         )
 
@@ -191,6 +220,10 @@ def _examined(data: Mapping[str, Any]) -> dict[str, Any]:
         "functions": tuple(_function(_dict(one)) for one in _list(data.get("functions"))),
         "wit": None if wit is None else _str(wit),
     }
+
+
+def _signature(data: Any) -> Signature:
+    return Signature() if data is None else Signature.from_json(data)
 
 
 def _function(data: Mapping[str, Any]) -> FunctionRecord:

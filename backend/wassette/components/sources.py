@@ -2,6 +2,7 @@
 
     file:///abs/x.wasm, file://./x.wasm, ./x.wasm, /abs/x.wasm, x.wasm     a file
     starter:toolbox                                                        shipped with Wassette
+    oci://…, https://…                                                     elsewhere (remote.py)
 
 Nothing is trusted of a file but its bytes, and they are read once: what is examined is the copy.
 """
@@ -21,9 +22,12 @@ from urllib.parse import unquote
 from wassette.errors import InvalidComponent, InvalidReference, visible
 
 from .ids import check_id, id_of_file
+from .remote import parse_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .remote import Remote
 
 MAX_COMPONENT = 256 * 1024 * 1024
 """Bytes. Ten times what the largest language runtimes need."""
@@ -37,9 +41,12 @@ class Located:
     """A reference that was understood."""
 
     id: str
-    path: Path
+    path: Path | None
+    """None: it is elsewhere."""
     source: str
     """The reference in its full form, as recorded."""
+    remote: Remote | None = None
+    """Where; nothing was looked up yet."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,9 @@ def locate(reference: str) -> Located:
     scheme, rest = match[1].lower(), reference[match.end() :]
     if scheme == "file":
         return _file(_path_of_url(reference, rest))
-    if scheme in ("oci", "https"):
-        raise InvalidReference(
-            f"Loading from {scheme}:// is not supported by this version yet. "
-            "Download the component and load the file."
-        )
+    remote = parse_remote(reference)
+    if remote is not None:
+        return Located(remote.id, None, str(remote), remote)
     raise InvalidReference(f"Unsupported URI scheme '{visible(scheme)}'. Use 'file://' or 'oci://'")
 
 

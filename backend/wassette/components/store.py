@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_TIMEOUT = 10.0  # seconds
-_LEFT_OVER = 24 * 3600.0  # seconds after which an incoming file belongs to nobody
+_LEFT_OVER = 3600.0  # seconds since a write after which an incoming file belongs to nobody
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,7 @@ class ComponentStore:
     def incoming(self) -> Path:
         """A fresh path for a component on its way in, on the same file system."""
         self._prepare()
+        self._sweep()
         return self.directory / f".incoming-{secrets.token_hex(8)}.wasm"
 
     def commit(self, incoming: Path, record: ComponentRecord) -> bool:
@@ -169,7 +170,6 @@ class ComponentStore:
                 if before is not None:
                     self._write_metadata(before)
                 raise StoreError(f"{path} cannot be written: {error.strerror}") from None
-            self._sweep()
         return known
 
     def adopt(self, record: ComponentRecord) -> ComponentRecord:

@@ -133,10 +133,24 @@ class Builtins:
             if self.host.loaded(sources.locate(path).id) != component:
                 raise NeedsPerson("Another component was loaded under this id meanwhile: ask again")
             # What is different was in the question, if it had room for it.
-            return _loaded(await self.host.load(path, asker.progress, digest=digest, seen=complete))
+            loaded = await self.host.load(
+                path, asker.progress, digest=digest, seen=complete, accept_change=True
+            )
+            return _loaded(loaded, await self._ask_for_wanted(loaded, a, asker))
 
         subject = LoadAsked(path, digest)
         return await self._ask("load-component", a, asker, subject, component, act, notes)
+
+    async def _ask_for_wanted(
+        self, loaded: Loaded, arguments: Arguments, asker: Asker
+    ) -> Answer | None:
+        """What a component came with is a question of its own."""
+        if not loaded.wanted:
+            return None
+        assert asker.client is not None
+        call = Call("load-component", loaded.record.id, loaded.record.digest, asker.client)
+        caller = Caller(asker.client, call, arguments, asker.progress, asker.dialog)
+        return await self.host.ask_for_wanted(loaded.record.id, caller)
 
     async def _refuse_inheritance(self, path: str) -> None:
         """An agent could write a component of its own under the name of one that was granted
@@ -368,15 +382,18 @@ def _only_a_person(what: str, command: str) -> str:
     return f"Only a person can {what}. Ask the user to run:\n  {command}"
 
 
-def _loaded(loaded: Loaded) -> types.CallToolResult:
+def _loaded(loaded: Loaded, answer: Answer | None = None) -> types.CallToolResult:
+    """`answer`: what a person said to the permissions that it came with."""
     word = "reloaded" if loaded.replaced else "loaded"
-    return text_result(
-        {
-            "status": f"component {word} successfully",
-            "id": loaded.record.id,
-            "tools": list(loaded.tools),
-        }
-    )
+    found: dict[str, Any] = {
+        "status": f"component {word} successfully",
+        "id": loaded.record.id,
+        "tools": list(loaded.tools),
+    }
+    if loaded.wanted:
+        found["asks_for"] = list(loaded.wanted)
+        found["granted"] = answer is not None and answer.allowed
+    return text_result(found)
 
 
 def _granted(

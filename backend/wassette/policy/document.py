@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STORAGE = ("permissions", "storage", "allow")
 _NETWORK = ("permissions", "network", "allow")
 _ENVIRONMENT = ("permissions", "environment", "allow")
-_MEMORY = ("permissions", "resources", "limits", "memory")
+_LIMITS = ("permissions", "resources", "limits")
 
 
 class PolicyDocument:
@@ -26,7 +26,7 @@ class PolicyDocument:
 
     Every change either leaves a valid policy that differs in nothing but the change, or raises
     `PolicyError` and leaves the document as it was. The changes return whether there was
-    anything to do. Only allow lists are changed: what a person denied stays denied.
+    anything to do. What a person denied stays denied.
     """
 
     def __init__(self, text: str, source: str) -> None:
@@ -185,13 +185,27 @@ class PolicyDocument:
     def set_memory(self, limit_text: str) -> bool:
         """Sets the memory limit, as text: `512Mi`, or a plain number of bytes."""
         quantities.parse_memory(limit_text)
+        before = self._text
+        self.set_limit("memory", limit_text)
+        return self._text != before
+
+    def append_rule(self, where: tuple[str, str], item: dict[str, edit.Item]) -> None:
+        """Adds a rule as it is written in a file to a list: `("storage", "deny")`."""
+        before = self._text
+        try:
+            self._append(("permissions", *where), item)
+        except PolicyError:
+            self._set(before)
+            raise
+
+    def set_limit(self, name: str, text: str) -> None:
+        """Sets `memory`, `cpu` or `timeout`, as it is written in a file."""
+        path = (*_LIMITS, name)
 
         def on_data(data: dict[str, Any]) -> None:
-            _container(data, _MEMORY[:-1], {})[_MEMORY[-1]] = limit_text
+            _container(data, _LIMITS, {})[name] = text
 
-        before = self._text
-        self._change(on_data, lambda text, root: edit.assign(text, root, _MEMORY, limit_text))
-        return self._text != before
+        self._change(on_data, lambda now, root: edit.assign(now, root, path, text))
 
     def _same_tree(self, uri: str) -> list[int]:
         tree = _tree(uri)

@@ -15,7 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wassette.components.ids import check_id, id_of_file
-from wassette.errors import InvalidComponentId, ManifestError, PolicyError, visible
+from wassette.components.remote import parse_remote
+from wassette.errors import (
+    InvalidComponentId,
+    InvalidReference,
+    ManifestError,
+    PolicyError,
+    visible,
+)
 from wassette.policy import PolicyDocument, parse_cpu, parse_memory, parse_timeout
 from wassette.policy.nodes import (
     MAX_BYTES,
@@ -437,6 +444,10 @@ def _check_uri(uri: str) -> str:
             raise PolicyError(f"{_quote(uri)} names no component: write {scheme}://host/name")
         if "@" in rest[2:].partition("/")[0]:
             raise PolicyError("a uri holds no user name or password")
+        try:
+            parse_remote(uri)
+        except InvalidReference as error:
+            raise PolicyError(str(error)) from None
         return uri
     elif scheme != "starter":
         raise PolicyError(

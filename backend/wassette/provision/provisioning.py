@@ -21,6 +21,7 @@ from wassette.errors import (
     InvalidComponent,
     InvalidReference,
     ProvisioningFailed,
+    RegistryError,
     StoreError,
     WassetteError,
 )
@@ -144,8 +145,9 @@ class Provisioning:
             self._set(number, state=State.LOADING, attempts=attempt)
             try:
                 await self._once(host, number, declared, taken)
-            except _MAY_PASS as error:
-                if attempt > declared.retry.attempts:
+            except (*_MAY_PASS, RegistryError) as error:
+                lasting = isinstance(error, RegistryError) and not error.passing
+                if attempt > declared.retry.attempts or lasting:
                     raise
                 delay = declared.retry.delay(attempt)
                 reason = f"{error} Trying again in {delay:g} s."

@@ -155,14 +155,18 @@ def sections(data: bytes) -> Iterator[tuple[int, Reader]]:
     """Each section's id and a reader of its body."""
     if data[:8] != COMPONENT:
         raise InvalidComponent(not_a_component(data))
-    at = 8
-    while at < len(data):
-        head = Reader(data, at)
+    yield from sections_between(data, 8, len(data))
+
+
+def sections_between(data: bytes, at: int, end: int) -> Iterator[tuple[int, Reader]]:
+    """As `sections`, of what is inside of another section, after its own preamble."""
+    while at < end:
+        head = Reader(data, at, end)
         kind, size = head.byte(), head.u32()
-        if size > len(data) - head.at:
+        if size > end - head.at:
             raise InvalidComponent(
                 f"is cut short: a section at byte {at} has {size} bytes, "
-                f"of which {len(data) - head.at} are there. Download or build it again."
+                f"of which {end - head.at} are there. Download or build it again."
             )
         at = head.at + size
         yield kind, Reader(data, head.at, at)

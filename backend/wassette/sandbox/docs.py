@@ -8,6 +8,7 @@ as wasm tools do.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from typing import Any
 
 from wassette.errors import InvalidComponent
 
-from .binary import Outline, Reader
+from .binary import COMPONENT, CORE_MODULE, Outline, Reader, Section, sections_between
 
 MAX_DOCS = 4 * 1024 * 1024  # bytes of a docs section that are read at all
 MAX_TEXT = 4096  # characters kept of one description
+_MAX_DEPTH = 4  # of modules and components in components, where producers are looked for
 
 
 @dataclass(frozen=True)
@@ -116,17 +118,52 @@ def _text(parent: Any) -> str:
 
 
 def producers(outline: Outline) -> dict[str, list[str]]:
-    """`producers`: for each field (`language`, `processed-by`, `sdk`), "name version" of each."""
-    span = outline.customs.get("producers")
-    if span is None:
-        return {}
+    """`producers`: for each field (`language`, `processed-by`, `sdk`), "name version" of each.
+
+    Of the component and of everything in it, since it is the core module that has a language.
+    """
     found: dict[str, list[str]] = {}
-    try:
-        r = Reader(outline.data, *span)
-        for _ in range(min(r.count(), 16)):
-            values = found.setdefault(r.name(), [])
-            for _ in range(min(r.count(), 64)):
-                values.append(f"{r.name()} {r.name()}".strip()[:200])
-    except InvalidComponent:
-        return {}
+    span = outline.customs.get("producers")
+    if span is not None:
+        _add_producers(found, Reader(outline.data, *span))
+    with contextlib.suppress(InvalidComponent):  # what was found until there
+        _producers_inside(found, outline.data, 8, len(outline.data), 0)
     return found
+
+
+def _producers_inside(
+    found: dict[str, list[str]], data: bytes, start: int, end: int, depth: int
+) -> None:
+    for kind, r in sections_between(data, start, end):
+        if depth and kind == Section.CUSTOM and r.name() == "producers":
+            _add_producers(found, r)
+        elif depth < _MAX_DEPTH and r.end - r.at >= 8:
+            inner = data[r.at : r.at + 8]
+            if (depth == 0 or not _is_module(data, start)) and (
+                (kind == Section.CORE_MODULE and inner == CORE_MODULE)
+                or (kind == Section.COMPONENT and inner == COMPONENT)
+            ):
+                _producers_inside(found, data, r.at + 8, r.end, depth + 1)
+
+
+def _is_module(data: bytes, start: int) -> bool:
+    # In a core module, sections 1 and 4 are types and tables.
+    return data[start - 8 : start] == CORE_MODULE
+
+
+def _add_producers(found: dict[str, list[str]], r: Reader) -> None:
+    read: list[tuple[str, str]] = []
+    try:
+        for _ in range(min(r.count(), 16)):
+            field_name = r.name()[:40]
+            read += [
+                (field_name, f"{r.name()} {r.name()}".strip()[:200])
+                for _ in range(min(r.count(), 64))
+            ]
+    except InvalidComponent:
+        return
+    for name, value in read:
+        if name in found or len(found) < 16:
+            values = found.setdefault(name, [])
+            if value not in values and len(values) < 64:
+                values.append(value)

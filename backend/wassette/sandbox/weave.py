@@ -80,6 +80,14 @@ def weave(target: bytes, guard: Guard | None = None) -> bytes:
     return _Weave(target, guard or shipped()).binary()
 
 
+def unprovided(target: bytes) -> tuple[str, ...]:
+    """The imports that are not provided, for people; a component that has any cannot be loaded.
+
+    Raises `InvalidComponent`.
+    """
+    return tuple(_Weave(target, shipped()).missing())
+
+
 class _Output:
     """A component being written: its sections, and how many types and instances it has."""
 
@@ -208,14 +216,18 @@ class _Weave:
 
     # -- what the component imports ----------------------------------------------------------
 
-    def _refuse_unprovided(self) -> None:
-        missing = [
+    def missing(self) -> list[str]:
+        """What it imports and does not get."""
+        return [
             binary.describe(one)
             for one in self._target.imports
             if not (one.sort == Sort.TYPE and one.type is not None)
             and not (one.sort == Sort.INSTANCE and self._provided(one.name))
             and not (one.sort == Sort.INSTANCE and self._only_types(one))
         ]
+
+    def _refuse_unprovided(self) -> None:
+        missing = self.missing()
         if missing:
             raise InvalidComponent(
                 f"imports {', '.join(missing)}, which Wassette does not provide. "

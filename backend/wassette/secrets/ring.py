@@ -15,13 +15,14 @@ WAY_OUT = (
 
 
 class Ring:
-    """One entry for each secret: the service `wassette:ID`, and its key as the user name.
+    """One entry for each secret: the service `PREFIX:ID`, and its key as the user name.
 
     Whatever a backend raises becomes `SecretError` without its text, which could quote a value.
     Every method can take long: the keyring may ask a person to unlock it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "wassette") -> None:
+        self._prefix = prefix
         self._backend: KeyringBackend | None = None
 
     def missing(self) -> str | None:
@@ -42,7 +43,7 @@ class Ring:
         """The value; None if the keyring has none. Raises `SecretError`."""
         backend = self._use()
         try:
-            value = backend.get_password(_service(component_id), key)
+            value = backend.get_password(self._service(component_id), key)
         except Exception as error:  # noqa: BLE001  (a backend may raise anything)
             self._failed("gives no answer", error)
         return value if isinstance(value, str) else None
@@ -51,8 +52,8 @@ class Ring:
         """Raises `SecretError`."""
         backend = self._use()
         try:
-            backend.set_password(_service(component_id), key, value)
-            kept = backend.get_password(_service(component_id), key)
+            backend.set_password(self._service(component_id), key, value)
+            kept = backend.get_password(self._service(component_id), key)
         except Exception as error:  # noqa: BLE001
             # Windows takes 1280 characters.
             self._failed(f"does not take {visible(key)} ({len(value)} characters)", error)
@@ -63,10 +64,13 @@ class Ring:
         """Nothing happens if it is not there. Raises `SecretError`."""
         backend = self._use()
         try:
-            if backend.get_password(_service(component_id), key) is not None:
-                backend.delete_password(_service(component_id), key)
+            if backend.get_password(self._service(component_id), key) is not None:
+                backend.delete_password(self._service(component_id), key)
         except Exception as error:  # noqa: BLE001
             self._failed(f"does not delete {visible(key)}", error)
+
+    def _service(self, component_id: str) -> str:
+        return f"{self._prefix}:{component_id}"
 
     def _failed(self, what: str, error: Exception) -> NoReturn:
         from keyring.errors import KeyringLocked
@@ -107,7 +111,3 @@ def _is_real(backend: KeyringBackend) -> bool:
     return not isinstance(backend, fail.Keyring | null.Keyring) and not any(
         "plaintext" in name.lower() for name in kinds
     )
-
-
-def _service(component_id: str) -> str:
-    return f"wassette:{component_id}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +11,16 @@ from wassette.approvals.model import Component, Surface
 from wassette.approvals.seen import Seen, View, changes
 from wassette.approvals.store import Store
 from wassette.components.record import ComponentRecord, FunctionRecord, Stamp
+from wassette.components.signature import Signature, Signer
+from wassette.policy import NetworkRule, Policy
+from wassette.policy.requested import Requested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+KNOWN = Signature(checked=True, signer=Signer(key="sha256:1"))
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Made:
         default_factory=lambda: {"note": ("Writes a note", {"text": {"type": "string"}})}
     )
     requested: tuple[str, ...] = ()
+    """Hosts."""
+    signature: Signature = KNOWN
 
     @property
     def view(self) -> View:
@@ -37,7 +45,9 @@ class Made:
         record = ComponentRecord(
             "notes", "ab" * 32, Stamp(1, 1), "x", 1.0, self.description, self.imports, {}, functions
         )
-        return View.of(record, self.requested)
+        asks = Policy("1.0", network_allow=tuple(map(NetworkRule, self.requested)))
+        text = Requested.of(asks).text if self.requested else ""
+        return View.of(replace(record, signature=self.signature, requested=text))
 
 
 STRING = {"type": "string"}
@@ -52,9 +62,20 @@ STRING = {"type": "string"}
             2,
             "it imports “wasi:http/outgoing-handler”, which it did not: it can ask for the network",
         ),
+        (
+            Made(signature=Signature(checked=True, signer=Signer("mallory@example.com", "idp"))),
+            2,
+            "it is signed by “mallory@example.com (says idp)”; before by “the key sha256:1”",
+        ),
+        (
+            Made(signature=Signature(checked=True)),
+            2,
+            "it is not signed; before by “the key sha256:1”",
+        ),
+        (Made(signature=Signature()), None, ""),
         (Made(imports=()), 0, "it does not import “wasi:filesystem/types” any more"),
         (
-            Made(requested=("network *.example.com",)),
+            Made(requested=("*.example.com",)),
             2,
             "it asks for “network *.example.com”, which it did not",
         ),
