@@ -91,9 +91,11 @@ if TYPE_CHECKING:
     from .approvals.model import ApprovalRequest, Component, Rule
     from .approvals.overlay import Extra
     from .asking import Answer, Dialog
+    from .components.remote import OciReference
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
+    from .registry.push import Pushed
     from .secrets import Kept
     from .toolset import Tool
 
@@ -270,10 +272,47 @@ class Host:
         what came before it takes its place. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
+        async with self.arrived(reference, tell, digest=digest, by_person=by_person) as arrival:
+            record, before = arrival.record, arrival.before
+            if review is not None:
+                seen |= await review(arrival)
+            if seen:
+                record = replace(record, unseen=())
+            if record == before:
+                replaced = True  # nothing is other than it was
+            else:
+                replaced = await to_its_end(self.store.commit, arrival.pulled.path, record)
+        tell("loaded", 1.0)
+        self._notify()
+        self._warm(record.id)
+        changed = before.digest if before and before.digest != record.digest else None
+        if changed is not None:
+            await self.asking.component_changed(record.id, record.digest)
+        if record != before:
+            word = "reload" if before is not None else "load"
+            self._recorder.change(f"{word} {record.source}", record.id, digest=record.digest)
+        names = tuple(tool.name for tool in self.tools().of(record.id))
+        return Loaded(record, replaced, names, changed, record.unseen)
+
+    @contextlib.asynccontextmanager
+    async def arrived(
+        self,
+        reference: str,
+        progress: Progress | None = None,
+        *,
+        digest: str | None = None,
+        by_person: bool = True,
+    ) -> AsyncIterator[Arrival]:
+        """A component fetched and examined, and not loaded: gone when this is left. As `load`."""
+        tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
         incoming = self.store.incoming()
-        try:
-            async with self.fetching.fetch(located, incoming, tell, by_person=by_person) as pulled:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(incoming.unlink, missing_ok=True)
+            try:
+                pulled = await stack.enter_async_context(
+                    self.fetching.fetch(located, incoming, tell, by_person=by_person)
+                )
                 if digest is not None and pulled.digest != digest:
                     raise DigestMismatch(
                         f"{located.source} has the digest sha256:{pulled.digest}, but "
@@ -286,33 +325,31 @@ class Host:
                     record = await self._examine(
                         located.id, incoming, pulled.digest, located.source, tell
                     )
-                unseen = self._unseen(before, record)
-                # A component keeps its place, so that loading it again renames no tool.
-                loaded_at = before.loaded_at if before else time.time()
-                record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
-                if review is not None:
-                    seen |= await review(Arrival(pulled, record, before, unseen))
-                if seen:
-                    record = replace(record, unseen=())
-            if record == before:
-                replaced = True  # nothing is other than it was
-            else:
-                replaced = await to_its_end(self.store.commit, incoming, record)
-        except InvalidComponent as error:
-            raise InvalidComponent(f"{located.source} {error}") from None
-        finally:
-            incoming.unlink(missing_ok=True)
-        tell("loaded", 1.0)
-        self._notify()
-        self._warm(located.id)
-        changed = before.digest if before and before.digest != record.digest else None
-        if changed is not None:
-            await self.asking.component_changed(located.id, record.digest)
-        if record != before:
-            word = "reload" if before is not None else "load"
-            self._recorder.change(f"{word} {located.source}", located.id, digest=record.digest)
-        names = tuple(tool.name for tool in self.tools().of(located.id))
-        return Loaded(record, replaced, names, changed, record.unseen)
+            except InvalidComponent as error:
+                raise InvalidComponent(f"{located.source} {error}") from None
+            unseen = self._unseen(before, record)
+            # A component keeps its place, so that loading it again renames no tool.
+            loaded_at = before.loaded_at if before else time.time()
+            record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
+            yield Arrival(pulled, record, before, unseen)
+
+    async def push(
+        self,
+        what: str,
+        reference: OciReference,
+        policy: bytes | None = None,
+        annotations: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Pushed:
+        """Push a component, by its id, or a file that is one. Raises `ComponentError`."""
+        known = self._record_or_none(what)
+        if known is not None:
+            record, path = known, self.store.path(what)
+            return await self.fetching.push(record, path, reference, policy, annotations, progress)
+        async with self.arrived(what, progress) as arrival:
+            return await self.fetching.push(
+                arrival.record, arrival.pulled.path, reference, policy, annotations, progress
+            )
 
     def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
         """What a person has to see before the permissions that are there are for `now`."""
@@ -1031,22 +1068,10 @@ class Host:
         notes = [f"{located.id} is loaded already; this takes its place"]
         if self.policies.read(located.id).status is PolicyStatus.ABSENT:
             return notes, True
-        from .approvals.seen import View, changes
         from .approvals.text import quoted
 
-        incoming = self.store.incoming()
-        try:
-            async with self.fetching.fetch(located, incoming) as pulled:
-                if pulled.digest != digest:
-                    raise DigestMismatch(f"{located.source} changed while it was looked at")
-            after = await self._examine(
-                located.id, incoming, digest, located.source, lambda *_: None
-            )
-        except InvalidComponent as error:
-            raise InvalidComponent(f"{located.source} {error}") from None
-        finally:
-            incoming.unlink(missing_ok=True)
-        texts = [*before.unseen, *(one.text for one in changes(View.of(before), View.of(after)))]
+        async with self.arrived(reference, digest=digest) as arrival:
+            texts = list(arrival.changes)
         # A note is cut where it is long, and there are only so many.
         if len(texts) > MAX_NOTES or any(
             len(quoted(text, 10 * MAX_NOTE)) > MAX_NOTE for text in texts

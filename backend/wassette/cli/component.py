@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from wassette.toolset import Tool
 
 
-@click.group(cls=Group)
+@click.group(
+    cls=Group,
+    lazy={"push": "push:push", "outdated": "update:outdated", "update": "update:update"},
+)
 def component() -> None:
-    """Load, list and remove components."""
+    """Load, list, remove, push and update components."""
 
 
 @component.command(
@@ -31,6 +34,8 @@ def component() -> None:
         "wassette component load ./my-tool.wasm",
         "wassette component load file:///path/to/my-tool.wasm",
         "wassette component load starter:toolbox",
+        "wassette component load oci://ghcr.io/org/tool:1.2",
+        "wassette component load https://example.com/tool.wasm",
     )
 )
 @click.argument("reference", metavar="REFERENCE")
@@ -40,19 +45,25 @@ def component() -> None:
     help="Let other bytes have the permissions that are there, for scripts.",
 )
 def load(reference: str, keep_permissions: bool) -> None:
-    """Load a component: a path, a file:// URL, or starter:NAME for one that comes with Wassette.
+    """Load a component: a path, a file:// or https:// URL, oci://REGISTRY/REPOSITORY:TAG, or
+    starter:NAME for one that comes with Wassette.
 
     Loading one again replaces it. If its bytes are others and it has permissions, you see what is
     different, and it keeps them; where there is no terminal to show it on, they wait until you
     load it at one.
     """
+    load_and_show(reference, keep_permissions=keep_permissions)
+
+
+def load_and_show(reference: str, *, keep_permissions: bool, digest: str | None = None) -> None:
+    """Load, and print what came of it."""
 
     async def work(host: Host) -> Loaded:
         from .progress import ProgressLine
 
         try:
             async with ProgressLine() as progress:
-                loaded = await host.load(reference, progress)
+                loaded = await host.load(reference, progress, digest=digest)
         except WassetteError as error:
             if str(error).startswith("Unsupported URI scheme"):  # documented as it is
                 raise
