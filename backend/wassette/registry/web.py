@@ -114,6 +114,12 @@ class Url:
         return visible(str(self).partition("?")[0])
 
 
+def is_local(url: Url) -> bool:
+    """Whether it is on this machine, by its name."""
+    address = url.target.address
+    return url.target.host == "localhost" or (address is not None and address.is_loopback)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server answered. Its body can be read while the request is open."""
@@ -216,7 +222,7 @@ class Web:
         where = httpcore.URL(
             scheme=target.scheme.encode(),
             host=target.host.encode(),
-            port=target.port,
+            port=None if target.port == PORTS[target.scheme] else target.port,
             target=url.rest.encode(),
         )
         async with contextlib.AsyncExitStack() as stack:
