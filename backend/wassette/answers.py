@@ -161,6 +161,8 @@ class Arrival:
     """What a person has to see before it has the permissions of that one, in plain words."""
     source_changes: tuple[str, ...] = ()
     """What is otherwise than what its source gave before: other bytes, another signer."""
+    signer_changes: tuple[str, ...] = ()
+    """Those of them that are about the signer."""
     remarks: tuple[str, ...] = ()
     """What else they should hear, of its signature for example."""
 

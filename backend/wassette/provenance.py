@@ -82,6 +82,10 @@ class Provenances:
         """What is otherwise than what this source gave before. Raises `StoreError`."""
         return self._signatures.changes(found.evidence, found.signature)
 
+    def signer_changes(self, found: Provenance) -> tuple[str, ...]:
+        """Those of them that are about who signed it. Raises `StoreError`."""
+        return self._signatures.signer_changes(found.evidence, found.signature)
+
     def check(self, found: Provenance, *, changes: bool) -> None:
         """Raises `NotSigned` if it may not be loaded; and with `changes`, `SourceChanged` if its
         source gave something else before."""

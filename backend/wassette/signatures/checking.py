@@ -182,6 +182,11 @@ class Signatures:
             found.append(
                 f"it leads to other bytes than before: sha256 {evidence.digest}; before {before}"
             )
+        return (*found, *self.signer_changes(evidence, signature))
+
+    def signer_changes(self, evidence: Evidence, signature: Signature) -> tuple[str, ...]:
+        """Those of them that are about who signed it. Raises `StoreError`."""
+        found: list[str] = []
         pinned = self._pinned(evidence) if signature.checked else None
         if pinned is not None and pinned != signature.signer:
             if signature.signer is not None:
