@@ -40,7 +40,8 @@ from .errors import (
     WassetteError,
     visible,
 )
-from .outgoing import Held, Requests, WayOut
+from .learning import Learning
+from .outgoing import MAX_EXCHANGES, Held, Requests, WayOut
 from .paths import paths
 from .policy import (
     Access,
@@ -68,6 +69,7 @@ from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
 from .toolset import Toolset
+from .usage import FileUse, How, NetworkUse, Usage
 from .workers.clock import Clock
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from .policy import Injection
     from .secrets import Kept
     from .toolset import Tool
+    from .usage import UnusedGrant
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -206,6 +209,10 @@ class Host:
         )
         self._secret_reader = SecretReader(self._secrets)
         self._recorder = Recorder(paths().activity, self._secrets.values_read)
+        self._usage = Usage(paths().usage, settings.component_dir)
+        self.learning = Learning(
+            self.store, self.policies, self._usage, self._recorder, self._storage
+        )
         self._also_protected: tuple[Path, ...] = ()
         self.asking = Asking(
             settings.component_dir,
@@ -237,6 +244,7 @@ class Host:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
         await self._way_out.close()
+        await self._usage.close()
         await self._recorder.close()
 
     # -- components ----------------------------------------------------------------------------
@@ -326,6 +334,7 @@ class Host:
         await asyncio.to_thread(self.store.remove, component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
         await self.asking.component_changed(component_id, None)
+        self._usage.forget(component_id)
         self._recorder.change("unload", component_id)
         self._notify()
 
@@ -454,7 +463,8 @@ class Host:
             else None,
         )
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        outcome = Outcome(printed=printed)
+        reports = self._reports(record)
+        outcome = Outcome(printed=printed, reports=reports)
         requests = Requests(record.id, partial(self._route, running))
         ended, size, reason = "cancelled", None, ""
         try:
@@ -474,7 +484,7 @@ class Host:
                 )
                 if last or not is_error or not await self._run_again(running, outcome, requests):
                     break
-                outcome = Outcome(printed=printed)
+                outcome = Outcome(printed=printed, reports=reports)
                 requests = Requests(record.id, partial(self._route, running))
             ended, reason = "error" if is_error else "ok", str(error or "")
         except WassetteError as broken:
@@ -498,6 +508,7 @@ class Host:
                 refused=refused,
                 exchanges=requests.exchanges,
             )
+            self._used(record, reports, outcome, requests)
         return CallResult(
             tool=tool,
             value=value,
@@ -507,6 +518,29 @@ class Host:
             refused=refused,
             exchanges=tuple(requests.exchanges),
             call=call.id,
+        )
+
+    def _reports(self, record: ComponentRecord) -> str:
+        """What the guard is to tell of the files that a call uses, as an option of its rules: all,
+        if a person wants to learn it; or which rules, if one may be unused."""
+        if record.learn_until > time.time():
+            return "a"
+        policy = self.policies.read(record.id).policy
+        return "u" if self._usage.wants_files(record.id, policy) else ""
+
+    def _used(
+        self, record: ComponentRecord, reports: str, outcome: Outcome, requests: Requests
+    ) -> None:
+        """Have it kept what a call used of what it was granted."""
+        made = [one for one in requests.exchanges if one.allowed]
+        self._usage.called(
+            record.id,
+            self.policies.read(record.id).policy,
+            self.policies.path(record.id),
+            [FileUse(How(how), path) for how, path in outcome.used],
+            [NetworkUse(one.method, one.url, one.address or "") for one in made],
+            watched=record.digest if reports == "a" else None,
+            complete=not outcome.used_more and len(requests.exchanges) < MAX_EXCHANGES,
         )
 
     async def _run_again(self, running: _Running, outcome: Outcome, requests: Requests) -> bool:
@@ -945,6 +979,16 @@ class Host:
         if done:
             self._recorder.change("attach policy", component_id, reason=source)
         return done
+
+    async def unused_grants(self, component_id: str) -> list[UnusedGrant]:
+        """What a component may do, and was not seen to do for a month. Raises
+        `ComponentNotFound`."""
+        self._check_known(component_id)
+        return await self._usage.unused(
+            component_id,
+            self.policies.read(component_id).policy,
+            self.policies.path(component_id),
+        )
 
     def protect(self, path: Path) -> None:
         """Give no component access to this file, whatever is granted: it is what grants are read

@@ -202,6 +202,13 @@ class ComponentStore:
             if current is not None and current.digest == digest and current.unseen:
                 self._write_metadata(replace(current, unseen=()))
 
+    def set_learning(self, component_id: str, digest: str, until: float) -> None:
+        """Have all that these bytes use be kept until then, unless they are others by now."""
+        with self.lock():
+            current = self._record(component_id)
+            if current is not None and current.digest == digest:
+                self._write_metadata(replace(current, learn_until=until))
+
     def remove(self, component_id: str) -> None:
         """Delete a component and what is known of it. Raises `ComponentNotFound`."""
         path = self.path(component_id)

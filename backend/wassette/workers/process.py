@@ -60,9 +60,9 @@ class Outcome:
     changed: bool = False
     """Whether the guard let the component use the name of a file for writing."""
     reports: str = ""
-    """What the guard is to tell of what it allows: nothing, or an option of its rules (`u`, `a`)."""
+    """What the guard tells of what it allows: nothing, or an option of its rules (`u`, `a`)."""
     used: dict[tuple[str, str], None] = field(default_factory=dict)
-    """What it told: (`look`, `read`, `write` or `list`; path as the component wrote it), each once."""
+    """What it told, each once: (`look`, `read`, `write` or `list`; the component's path)."""
     used_more: bool = False
     """Whether there was more than it told."""
     printed: Callable[[bytes], None] | None = None
