@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import NeedsPerson, PolicyConflict, PolicyError, visible
+from .errors import PolicyConflict, PolicyError, visible
 from .policy import PolicyDocument, PolicyStatus
 from .policy.files import resolve_path
 from .policy.network import decide_network
-from .recording import CALLER
+from .recording import only_a_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -105,7 +105,7 @@ class Learning:
 
         What was kept before is forgotten, unless somebody watches still. Raises `StoreError`.
         """
-        _only_a_person("watch what a component uses", record.id)
+        only_a_person("watch what a component uses", f"wassette policy learn {record.id} --for 1h")
         now = time.time()
         until = now + min(seconds, MAX_SECONDS)
         if record.learn_until <= now or await self._usage.observed(record.id) is None:
@@ -151,7 +151,7 @@ class Learning:
 
         Raises `PolicyConflict` if the policy is another one by now.
         """
-        _only_a_person("change a policy", learned.component_id)
+        only_a_person("change a policy", f"wassette policy learn {learned.component_id} --apply")
 
         def write() -> bool:
             from .usage.narrow import changed
@@ -318,13 +318,6 @@ def _at(path: str | None) -> What:
     if stat.S_ISLNK(mode):
         return What.LINK
     return What.DIRECTORY if stat.S_ISDIR(mode) else What.FILE if mode else What.MISSING
-
-
-def _only_a_person(what: str, component_id: str) -> None:
-    if CALLER.get() is not None:
-        raise NeedsPerson(
-            f"Only a person can {what}: wassette policy learn {visible(component_id)}"
-        )
 
 
 def _some(texts: list[str], between: str = ", ") -> str:

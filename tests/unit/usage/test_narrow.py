@@ -45,7 +45,7 @@ def uses(*lines: str) -> list[FileUse]:
 
 def storage(allow: Sequence[StorageRule], *lines: str) -> set[tuple[str, frozenset[Access]]]:
     suggestions = narrow_storage(allow, uses(*lines), look)
-    return {(rule.uri, rule.access) for one in suggestions for rule in one.now}  # type: ignore[union-attr, misc]
+    return {(rule.uri, rule.access) for one in suggestions for rule in one.now}  # type: ignore[union-attr]
 
 
 A = StorageRule("fs:///a", RW)
