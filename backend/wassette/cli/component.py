@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wassette.errors import ComponentError, SourceChanged, WassetteError, visible
+from wassette.errors import (
+    ComponentDisabled,
+    ComponentError,
+    SourceChanged,
+    WassetteError,
+    visible,
+)
 from wassette.sandbox.capabilities import capabilities
 
 from .approval_text import wrapped
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     lazy={"push": "push:push", "outdated": "update:outdated", "update": "update:update"},
 )
 def component() -> None:
-    """Load, list, remove, push and update components."""
+    """Load, list, switch off, remove, push and update components."""
 
 
 @component.command(
@@ -106,6 +112,8 @@ def load_and_show(
             note(wrapped(f"  {change}"))
         if loaded.changes and (keep_permissions or has_terminal()):
             await host.mark_seen(loaded.record.id)
+        if host.store.is_disabled(loaded.record.id):
+            note(str(ComponentDisabled(loaded.record.id)))
         if loaded.changed_from is not None:
             note(_what_changed(host, loaded.record, loaded.changed_from))
         elif loaded.changes and not (keep_permissions or has_terminal()):
@@ -212,6 +220,25 @@ def unload(component_id: str) -> None:
     show({"status": "component unloaded successfully", "id": component_id})
 
 
+@component.command(epilog=examples("wassette component disable my-tool"))
+@click.argument("component_id", metavar="ID")
+def disable(component_id: str) -> None:
+    """Switch a component off: its tools are not offered, and cannot be called, until you enable it.
+
+    Calls that are running may finish. It keeps its permissions.
+    """
+    run(lambda host: host.set_enabled(component_id, False))
+    show({"status": "component disabled", "id": component_id})
+
+
+@component.command(epilog=examples("wassette component enable my-tool"))
+@click.argument("component_id", metavar="ID")
+def enable(component_id: str) -> None:
+    """Switch a component on again."""
+    run(lambda host: host.set_enabled(component_id, True))
+    show({"status": "component enabled", "id": component_id})
+
+
 @component.command(
     "list",
     epilog=examples(
@@ -260,5 +287,7 @@ def _signed_by(state: ComponentState) -> str:
 def _description(state: ComponentState) -> str:
     if state.error is not None:
         return f"Cannot be used: {state.error}"
+    if not state.enabled:
+        return "Disabled"
     assert state.record is not None
     return state.record.description.strip().partition("\n")[0]

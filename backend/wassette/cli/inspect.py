@@ -44,7 +44,7 @@ def inspect(component_id: str) -> None:
 
     async def work(host: Host) -> tuple[ComponentRecord, list[Tool], bool]:
         record = await host.component(component_id)
-        return record, host.tools().of(component_id), host.trusted(record)
+        return record, host.tools().all_of(component_id), host.trusted(record)
 
     record, tools, trusted = run(work)
 

@@ -87,6 +87,8 @@ class ComponentRecord:
     requested: str = ""
     """The permissions that it came with, as the text of a policy; empty if it asks for none. None
     of them are given by this."""
+    learn_until: float = 0.0
+    """Until when (Unix seconds) all that these bytes use is kept, for a person to learn it."""
 
     @property
     def tools(self) -> tuple[FunctionRecord, ...]:
@@ -168,6 +170,7 @@ class ComponentRecord:
                     "unseen": list(self.unseen),
                     "signature": self.signature.to_json(),
                     "requested": self.requested,
+                    "learn_until": self.learn_until,
                 },
             },
             indent=1,
@@ -194,6 +197,7 @@ class ComponentRecord:
             unseen=tuple(_str(one) for one in _list(ours.get("unseen", []))),
             signature=_signature(ours.get("signature")),
             requested=_str(ours.get("requested", "")),
+            learn_until=_number(ours.get("learn_until", 0.0)),
             **_examined(ours),
         )
 

@@ -51,6 +51,7 @@ class Process(Protocol):
 
     def end(self) -> None: ...
     def status(self) -> dict[str, Any]: ...
+    async def pause(self, paused: bool) -> None: ...
 
 
 class _Refused(Exception):
@@ -201,6 +202,12 @@ class Connection:
                     answer = {"error": str(error)}
             case "status":
                 answer = {"ok": True, "status": self._process.status()}
+            case "pause" | "resume" as word:
+                try:
+                    await self._process.pause(word == "pause")
+                    answer = {"ok": True}
+                except WassetteError as error:
+                    answer = {"error": str(error)}
             case "end":
                 answer = {"ok": True}
                 self._process.end()
