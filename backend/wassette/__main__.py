@@ -33,6 +33,7 @@ _OURS = (
     "wassette.workers.forkserver",
     "wassette.workers.worker",
     "wassette.hosting.process",
+    "wassette_desktop.webview_process",
 )
 
 

@@ -2,7 +2,7 @@
 
 It listens at the rendezvous, has a session for each bridge that connects, and ends when it has had
 no client for a while. It is started by a bridge (`main`), or is the foreground process that serves
-HTTP as well (`run`).
+HTTP as well (`run`), or is part of the desktop app (`serve_within`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,48 @@ def run(
     ends with 1.
     """
     return _run(settings, http, foreground, lambda: None, provisioning)
+
+
+async def serve_within(
+    settings: Settings, started: Callable[[], None], ending: asyncio.Event
+) -> bool:
+    """Be the host as a task of a program that has more to do, until `ending`, or until somebody
+    tells the host to end. `started` is called once clients can come. False at once if there is a
+    host already. Raises `ConfigError`.
+    """
+    # As in `main`: what variables there are is for each session to say.
+    settings = replace(settings, environment={})
+    if sys.platform == "win32":
+        return await _until(_Process(settings, None, None, True, started, None), ending)
+    try:
+        meeting = Rendezvous(str(settings.component_dir))
+    except HostUnavailable as error:
+        raise ConfigError(str(error)) from None
+    lock = -1
+    try:
+        lock = await asyncio.to_thread(_claim, meeting, patient=True)
+        if lock < 0:
+            return False
+        return await _until(_Process(settings, meeting, None, True, started, None), ending)
+    except HostUnavailable as error:
+        raise ConfigError(str(error)) from None
+    finally:
+        if lock >= 0:
+            os.close(lock)
+        meeting.close()
+
+
+async def _until(process: _Process, ending: asyncio.Event) -> bool:
+    async def end() -> None:
+        await ending.wait()
+        process.end()
+
+    waiting = asyncio.create_task(end())
+    try:
+        await process.run()
+    finally:
+        await _ended(waiting)
+    return True
 
 
 def _run(
@@ -362,6 +405,9 @@ class _Process:
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # they are for whoever has the main thread
+            return
         loop = asyncio.get_running_loop()
 
         def ended(code: int) -> None:
