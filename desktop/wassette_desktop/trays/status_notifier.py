@@ -48,6 +48,8 @@ ITEM_PATH = "/StatusNotifierItem"
 MENU_PATH = "/MenuBar"
 _BUS = "org.freedesktop.DBus"
 
+# dbus-fast reads annotations, and takes the text "None" for a signature.
+Nothing = Annotated[None, DBusSignature("")]
 Pixmap = Annotated[list[list[Any]], DBusSignature("a(iiay)")]
 Tooltip = Annotated[list[Any], DBusSignature("(sa(iiay)ss)")]
 Ids = Annotated[list[int], DBusSignature("ai")]
@@ -203,19 +205,19 @@ class _Item(ServiceInterface):
         return [_argb(draw(self._picture, size)) for size in SIZES]
 
     @dbus_method()
-    def Activate(self, x: DBusInt32, y: DBusInt32) -> None:
+    def Activate(self, x: DBusInt32, y: DBusInt32) -> Nothing:
         self._act(OPEN)
 
     @dbus_method()
-    def SecondaryActivate(self, x: DBusInt32, y: DBusInt32) -> None:
+    def SecondaryActivate(self, x: DBusInt32, y: DBusInt32) -> Nothing:
         self._act(OPEN)
 
     @dbus_method()
-    def ContextMenu(self, x: DBusInt32, y: DBusInt32) -> None:
+    def ContextMenu(self, x: DBusInt32, y: DBusInt32) -> Nothing:
         """The tray shows the menu by itself."""
 
     @dbus_method()
-    def Scroll(self, delta: DBusInt32, orientation: DBusStr) -> None:
+    def Scroll(self, delta: DBusInt32, orientation: DBusStr) -> Nothing:
         """Nothing to scroll."""
 
     @dbus_property(access=PropertyAccess.READ)
@@ -271,15 +273,15 @@ class _Item(ServiceInterface):
         return MENU_PATH
 
     @dbus_signal()
-    def NewIcon(self) -> None:
+    def NewIcon(self) -> Nothing:
         """Another picture."""
 
     @dbus_signal()
-    def NewAttentionIcon(self) -> None:
+    def NewAttentionIcon(self) -> Nothing:
         """Another picture while a person is needed."""
 
     @dbus_signal()
-    def NewToolTip(self) -> None:
+    def NewToolTip(self) -> Nothing:
         """Another summary."""
 
     @dbus_signal()
@@ -376,7 +378,9 @@ class _Menu(ServiceInterface):
         return found
 
     @dbus_method()
-    def Event(self, number: DBusInt32, event: DBusStr, data: DBusVariant, at: DBusUInt32) -> None:
+    def Event(
+        self, number: DBusInt32, event: DBusStr, data: DBusVariant, at: DBusUInt32
+    ) -> Nothing:
         self._event(number, event)
 
     @dbus_method()
