@@ -25,7 +25,7 @@ FRAMES = 6
 _SIDE = 64.0
 _FINER = 8
 """Drawn this much larger, and then made small: PIL draws hard edges."""
-_GREY = {"#4f6df5": "#8a8f9c", "#2c3e9e": "#5d626e", "#1c2552": "#43474f", "#f4f6ff": "#eceef2"}
+_GREY = {"#3d63dd": "#8a8f9c", "#24409a": "#5d626e", "#1c2552": "#43474f", "#f4f6ff": "#eceef2"}
 _CLEAR = (0, 0, 0, 0)
 
 
