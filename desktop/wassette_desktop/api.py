@@ -138,6 +138,7 @@ class Api:
         if method != "GET":
             headers["Content-Type"] = "application/json"
             headers["X-Wassette-CSRF"] = self._csrf
+            headers["Origin"] = f"http://{self._host}:{self._port}"
         try:
             connection.request(method, path, body, headers)
             return connection, connection.getresponse()

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 RETRY = 1.0
 """Seconds until the host is looked for again. Not less: `wassette host stop` waits until there is
 none, and who comes at once would be taken for the one that does not end."""
+LOOK = 5.0
+"""Seconds between looks whether the host is there, where nothing is shown that would change."""
 TURN = 0.25
 """Seconds between pictures of turning reels."""
 MAX_COMPONENTS = 1000
@@ -165,6 +167,7 @@ class App:
                 await self._connected(api, first)
                 first = False
                 said = ""
+                await self._until_it_can_be_told(api)
                 await self._events(api)
             except WassetteError as error:
                 problem = str(error)
@@ -189,6 +192,14 @@ class App:
             self._in_background(self.window.renew())
         if self._wanted is not None:
             self._in_background(self._show_wanted())
+
+    async def _until_it_can_be_told(self, api: Api) -> None:
+        """Whoever follows the events counts as a person who looks, and the clients' own dialogs
+        step back. Without an icon and notifications nobody would look."""
+        while not self.tray.visible and not await self.notifier.available():
+            await asyncio.sleep(LOOK)
+            status = await asyncio.to_thread(api.get, "/api/status")
+            self._set(_with_status(self._state, status))
 
     async def _events(self, api: Api) -> None:
         """Until the stream ends, which raises `ApiError`. It is read in a thread."""
@@ -350,7 +361,7 @@ class App:
         except WassetteError as error:
             await self._tell_problem(str(error))
 
-    async def _browse(self, link: str, place: str, why: str) -> None:  # noqa: ARG002
+    async def _browse(self, link: str, why: str) -> None:
         if why:
             self._say(f"There is no window here ({why}); the browser has it.")
         if has_display() and await asyncio.to_thread(self._link_page, link):

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from .autostart import autostart
 from .browser import open_in_browser
 from .trays import detect
 from .trays.none import NoTray
+from .window import has_display
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from .trays import Tray
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 0.5
+"""Seconds within which two signals are one: to a process, and to its group."""
 
 
 def run(options: Options, component_dir: str | None = None) -> int:
@@ -62,7 +67,8 @@ class _Process:
         self._go = threading.Event()
         """The tray is there."""
         self._failed: BaseException | None = None
-        self._signals = 0
+        self._asked = 0.0
+        """When somebody last asked us to end."""
 
     def run(self) -> int:
         thread = threading.Thread(target=self._in_thread, name="loop")
@@ -111,9 +117,9 @@ class _Process:
 
     def _take_signals(self, app: App) -> None:
         def ended(number: int, _frame: FrameType | None) -> None:
-            self._signals += 1
-            if self._signals > 1:
-                os._exit(128 + number)  # asked for twice: somebody does not want to wait
+            before, self._asked = self._asked, time.monotonic()
+            if before and self._asked - before > AT_ONCE:
+                os._exit(128 + number)  # asked for again: somebody does not want to wait
             app.quit()
 
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
@@ -122,8 +128,8 @@ class _Process:
 
 
 def _without_tray(options: Options) -> str:
-    if options.background:
-        return "There is no tray here, so there is no icon. `wassette desktop` shows the window."
+    if options.background or options.browser or not has_display():
+        return "There is no tray here, so there is no icon. Ctrl-C ends Wassette."
     return (
         "There is no tray here, so there is no icon. Ctrl-C, or closing the window, ends Wassette."
     )

@@ -3,9 +3,9 @@
 It is a process of its own because the libraries below it want the main thread, as trays do, and may
 end the process that they are in. It is told what to do on stdin, a JSON object a line:
 
-    {"url": "http://127.0.0.1:…/open/…", "path": "/approvals"}   go there; the first line
-    {"show": "/approvals"}     come to the front, at this place; "" is where it is
-    {"url": …}                 the host is another one: go there, at the place where it is
+    {"url": "http://127.0.0.1:…/open/…"}    go there; the first line
+    {"show": "/approvals"}                  come to the front, at this place; "" is where it is
+    {"url": …}                              the host is another one: go there
     {"quit": true}
 
 The one-time link comes that way since others can see the arguments and the variables of a process.
@@ -31,7 +31,6 @@ class _View:
     def __init__(self, webview: Any, first: dict[str, Any], out: IO[str]) -> None:
         self._out = out
         self._origin = _origin(first["url"])
-        self._place = first.get("path") or "/"
         self._said = False
         self._window = webview.create_window(
             "Wassette",
@@ -51,7 +50,6 @@ class _View:
             if said.get("quit"):
                 break
             if "url" in said:
-                self._place = said.get("path") or self._where()
                 self._origin = _origin(said["url"])
                 self._window.load_url(said["url"])
             elif "show" in said:
@@ -63,9 +61,9 @@ class _View:
             threading.Timer(3.0, os._exit, (0,)).start()
 
     def _show(self, place: str) -> None:
-        if place:
-            self._go(place)
         window = self._window
+        if place:
+            window.load_url(self._origin + place)
         window.restore()
         window.show()
         # What brings a window to the front that is below others.
@@ -73,25 +71,10 @@ class _View:
         window.on_top = False
 
     def _loaded(self) -> None:
-        """A page is there: the one behind the link, or one that was gone to."""
-        if urlsplit(self._window.get_current_url() or "").path.startswith("/open/"):
-            return  # it goes on by itself
-        place, self._place = self._place, ""
-        if place and place != "/":
-            self._go(place)
+        """A page is there."""
         if not self._said:
             self._said = True
-            self._tell(event="loaded")
-
-    def _go(self, place: str) -> None:
-        self._window.load_url(self._origin + place)
-
-    def _where(self) -> str:
-        parts = urlsplit(self._window.get_current_url() or "")
-        return f"{parts.path}?{parts.query}".rstrip("?") or "/"
-
-    def _tell(self, **what: str) -> None:
-        tell(self._out, **what)
+            tell(self._out, event="loaded")
 
 
 def _origin(url: str) -> str:

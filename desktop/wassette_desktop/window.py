@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from wassette.errors import visible
 
@@ -37,7 +38,7 @@ class Window:
     def __init__(
         self,
         link: Callable[[], Awaitable[str]],
-        browse: Callable[[str, str, str], Awaitable[None]],
+        browse: Callable[[str, str], Awaitable[None]],
         closed: Callable[[], None],
         *,
         icon: str | None = None,
@@ -66,7 +67,7 @@ class Window:
             if self._closing or (self.open and await self._say(show=place if place != "/" else "")):
                 return
             if not self._possible:
-                await self._browse(await self._link(), place, self._why_not)
+                await self._browse(await self._link_to(place), self._why_not)
                 return
             await self._start(place)
 
@@ -90,18 +91,22 @@ class Window:
         if self._watching is not None:
             await asyncio.wait([self._watching])
 
-    async def _start(self, place: str) -> None:
+    async def _link_to(self, place: str) -> str:
         link = await self._link()
+        return link if place == "/" else f"{link}?to={quote(place, safe='')}"
+
+    async def _start(self, place: str) -> None:
+        link = await self._link_to(place)
         try:
             process = await asyncio.create_subprocess_exec(
                 *command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
             )
         except OSError as error:
             self._possible, self._why_not = False, str(error)
-            await self._browse(link, place, self._why_not)
+            await self._browse(link, self._why_not)
             return
         self._process = process
-        await self._say(url=link, path=place, icon=self._icon)
+        await self._say(url=link, icon=self._icon)
         self._watching = asyncio.create_task(self._watch(process, place))
 
     async def _watch(self, process: Process, place: str) -> None:
@@ -122,7 +127,7 @@ class Window:
         self._why_not = visible(why, 300) or f"its process ended with status {code}"
         log.info("no window: %s", self._why_not)
         # Another link: that one may be used up.
-        await self._browse(await self._link(), place, self._why_not)
+        await self._browse(await self._link_to(place), self._why_not)
 
     async def _say(self, **what: Any) -> bool:
         assert self._process is not None

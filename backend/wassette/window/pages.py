@@ -1,6 +1,8 @@
 """The window's pages: the built UI, and the small page that a one-time link leads to."""
 
+import html
 import mimetypes
+import re
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -12,6 +14,8 @@ from .auth import Auth
 from .guard import OPEN
 
 STATIC = Path(__file__).parent / "static"
+_PLACE = re.compile(r"/(?:[A-Za-z0-9._~%?=&:@+-][A-Za-z0-9._~%?=&:@+/-]*)?")
+"""An address of a page, and of no other site: `//host` and `/\\host` would be one."""
 _HASHED = "assets/"
 """Files whose names change with what is in them."""
 _FOREVER = "private, max-age=31536000, immutable"
@@ -41,8 +45,8 @@ _NOT_BUILT = """<!doctype html>
 """
 _GO_ON = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Wassette</title>
-<meta http-equiv="refresh" content="0; url=/"></head>
-<body><p><a href="/">Go on to Wassette</a></p></body></html>
+<meta http-equiv="refresh" content="0; url={to}"></head>
+<body><p><a href="{to}">Go on to Wassette</a></p></body></html>
 """
 _NO_LINK = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Wassette</title></head>
@@ -59,11 +63,13 @@ def add_pages(app: FastAPI, auth: Auth, static: Path = STATIC) -> None:
     # Not a redirect: a browser sends a SameSite=Strict cookie only with what our own page asks for,
     # and the way to this page may have begun elsewhere.
     @app.get(f"{OPEN}{{link}}", include_in_schema=False)
-    async def open_link(link: str, request: Request) -> Response:
+    async def open_link(link: str, request: Request, to: str = "/") -> Response:
+        # Looked at before the link is used up.
+        place = to if _PLACE.fullmatch(to) else "/"
         value = auth.open(link)
         if value is None:
             return HTMLResponse(_NO_LINK, 403)
-        answer = HTMLResponse(_GO_ON)
+        answer = HTMLResponse(_GO_ON.format(to=html.escape(place)))
         answer.set_cookie(
             auth.cookie(request.scope["server"][1]),
             value,

@@ -58,6 +58,10 @@ class Notice:
 class Notifier(Protocol):
     """Shows notifications, by whatever means there is. All of it in the loop."""
 
+    async def available(self) -> bool:
+        """Whether a person would see them."""
+        ...
+
     async def show(self, notice: Notice) -> None:
         """Show it, in place of the one with the same key."""
         ...

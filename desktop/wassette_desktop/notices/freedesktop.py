@@ -46,6 +46,13 @@ class FreedesktopNotifier:
         self._shown: dict[str, _Shown] = {}
         self._listening = False
 
+    async def available(self) -> bool:
+        try:
+            await self._call("GetCapabilities")
+        except DBusError:
+            return False
+        return True
+
     async def show(self, notice: Notice) -> None:
         try:
             await self._listen()

@@ -27,6 +27,9 @@ class PlainNotifier:
         """Given a title and a text. May take its time."""
         self._shown: set[str] = set()
 
+    async def available(self) -> bool:
+        return True
+
     async def show(self, notice: Notice) -> None:
         if notice.key in self._shown:
             return
@@ -47,6 +50,9 @@ class PlainNotifier:
 
 
 class NoNotifier:
+    async def available(self) -> bool:
+        return False
+
     async def show(self, notice: Notice) -> None:
         """There is nobody to show it."""
 

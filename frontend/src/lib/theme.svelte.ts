@@ -3,12 +3,21 @@ export type Theme = 'system' | 'light' | 'dark'
 
 const KEY = 'wassette.theme'
 
+/** Null where nothing can be kept: a window of WebKitGTK has no storage, a browser may refuse it. */
+function storage(): Storage | null {
+  try {
+    return window.localStorage
+  } catch {
+    return null
+  }
+}
+
 class ThemeStore {
   choice = $state<Theme>('system')
   readonly #dark = matchMedia('(prefers-color-scheme: dark)')
 
   start() {
-    const kept = localStorage.getItem(KEY)
+    const kept = storage()?.getItem(KEY)
     this.choice = kept === 'light' || kept === 'dark' ? kept : 'system'
     this.#apply()
     this.#dark.addEventListener('change', () => this.#apply())
@@ -16,8 +25,8 @@ class ThemeStore {
 
   choose(theme: Theme) {
     this.choice = theme
-    if (theme === 'system') localStorage.removeItem(KEY)
-    else localStorage.setItem(KEY, theme)
+    if (theme === 'system') storage()?.removeItem(KEY)
+    else storage()?.setItem(KEY, theme)
     this.#apply()
   }
 
