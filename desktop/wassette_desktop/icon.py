@@ -79,7 +79,7 @@ def draw(picture: Picture, size: int) -> Image.Image:
         pen.draw(_turned(shape, turn), grey)
     for shape in _shapes().get(picture.look.value, ()):
         pen.draw(shape, False)
-    if picture.look is Look.ASKS and size >= 22:
+    if picture.look is Look.ASKS and picture.waiting and size >= 22:
         # At fewer pixels a digit is a smudge; the dot alone says enough.
         pen.number(picture.waiting)
     return image.resize((size, size), Image.Resampling.BOX)

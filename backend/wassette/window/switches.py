@@ -19,11 +19,6 @@ async def pause(host: Host, *, on: bool) -> None:
     await _do(host, "pause" if on else "resume")
 
 
-def is_enabled(host: Host, component_id: str) -> bool:
-    is_on = getattr(host, "is_enabled", None)
-    return True if is_on is None else bool(is_on(component_id))
-
-
 async def enable(host: Host, component_id: str, *, on: bool) -> None:
     await _do(host, "set_enabled", component_id, on)
 

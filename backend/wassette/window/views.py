@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from wassette import errors
 from wassette.policy import PolicyDocument, PolicyStatus
 
-from . import models, problems, switches, words
+from . import models, problems, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,7 +70,7 @@ class Components:
         self, state: ComponentState, tools: list[Tool], running: int
     ) -> models.ComponentSummary:
         record, policy = state.record, self._host.policies.read(state.id)
-        enabled = switches.is_enabled(self._host, state.id)
+        enabled = state.enabled
         return models.ComponentSummary(
             id=state.id,
             state=_state(state, enabled),

@@ -33,6 +33,8 @@ MAX_DETAILS = 600
 """Characters. What is longer may be cut by who shows it, and is then for the window."""
 _IN_A_CALL = frozenset({"network", "storage"})
 _ONCE = "once"
+_QUOTES = str.maketrans("", "", "“”")
+"""Around what a component wrote, which has none in it (approvals/text.py)."""
 
 
 class Button(StrEnum):
@@ -95,7 +97,7 @@ def can_be_allowed(approval: Approval) -> bool:
         approval.kind in _IN_A_CALL
         and _ONCE in approval.scopes
         and not approval.warning
-        and approval.question.isascii()
+        and approval.question.translate(_QUOTES).isascii()
         and "\\u{" not in approval.question
         and len(approval.question) <= MAX_QUESTION
         and len(details) <= MAX_DETAILS

@@ -15,8 +15,8 @@ from wassette_desktop.state import Approval
 PLAIN = Approval(
     id="3f9a12c4d0b7",
     digest="0" * 64,
-    question="Allow component weather to send GET to api.example.com?",
-    kind="network",
+    question="Allow component weather to read “/a b/c.txt”?",
+    kind="storage",
     details=("Component: weather, sha256 60ec0221e97d…", "Asked by: “Editor”"),
     scopes=("once", "session", "hour", "always"),
 )
