@@ -6,7 +6,7 @@ from pathlib import Path
 
 def main() -> int:
     if Path(sys.executable).stem == "wassette-desktop" and sys.argv[1:2] != ["_internal"]:
-        from wassette_desktop.__main__ import main as desktop
+        from wassette_desktop.run import main as desktop
 
         return int(desktop())
     from wassette.__main__ import main as command

@@ -34,6 +34,7 @@ _OURS = (
     "wassette.workers.worker",
     "wassette.hosting.process",
     "wassette.signatures.worker",
+    "wassette_desktop.webview_process",
 )
 
 

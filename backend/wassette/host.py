@@ -77,6 +77,7 @@ from .policy import (
 from .policy.network import NetworkTarget
 from .policy.requested import add
 from .policy.verdict import Kind, Situation, explain
+from .presence import Presence
 from .provenance import Provenance, Provenances
 from .recording import Call, Recorder, only_a_person
 from .registry.model import Pulled
@@ -104,7 +105,7 @@ if TYPE_CHECKING:
     from .components.remote import OciReference
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
-    from .policy import Injection
+    from .policy import Injection, NetworkRule
     from .registry.push import Pushed
     from .secrets import Kept
     from .toolset import Tool
@@ -227,7 +228,7 @@ class Host:
         self._resolved: WeakKeyDictionary[Session, dict[str, _Resolved]] = WeakKeyDictionary()
         self._changed: list[Callable[[Change], None]] = []
         self._seen: _Seen | None = None
-        self._clients: dict[str, Client] = {}
+        self.presence = Presence()
         self._tasks: set[asyncio.Task[None]] = set()
         self._secrets = SecretStore(
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
@@ -283,6 +284,7 @@ class Host:
         seen: bool = False,
         accept_change: bool = False,
         by_person: bool = True,
+        source: str | None = None,
         review: Review | None = None,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
@@ -292,18 +294,25 @@ class Host:
         that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
         `accept_change`: a person knows that this source gives something else than it did before,
         or of another signer; otherwise that is `SourceChanged`. `by_person`: not an agent, which
-        names no server on a private network. `review`: looks at what came before it takes its
-        place; if it returns, it has accepted what is otherwise at the source, too. Cancelling is
-        safe at any point.
+        names no server on a private network. `source`: what is recorded of where it is from, if
+        not the reference. `review`: looks at what came before it takes its place, and says whether
+        a person has seen it; whatever it raises, nothing has changed; if it returns, it has
+        accepted what is otherwise at the source, too. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         accepted = accept_change or review is not None
         async with self._arrived(
-            reference, tell, digest=digest, by_person=by_person, accepted=accepted
+            reference, tell, digest=digest, by_person=by_person, accepted=accepted, source=source
         ) as (arrival, origin):
             record, before = arrival.record, arrival.before
             if review is not None:
                 seen |= await review(arrival)
+                now = self._record_or_none(record.id)
+                if (now and now.digest) != (before and before.digest):
+                    raise ComponentChanged(
+                        f"Component '{record.id}' was loaded, changed or removed meanwhile, so "
+                        "what was shown is not what would happen. Load it again."
+                    )
             if seen:
                 record = replace(record, unseen=())
             if record == before:
@@ -335,10 +344,13 @@ class Host:
         by_person: bool = True,
         accepted: bool = False,
         check: bool = True,
+        source: str | None = None,
     ) -> AsyncIterator[tuple[Arrival, Provenance]]:
         """A component fetched and examined, and not loaded: gone when this is left. As `load`."""
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
+        if source is not None:
+            located = replace(located, source=source)
         incoming = self.store.incoming()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(incoming.unlink, missing_ok=True)
@@ -636,6 +648,7 @@ class Host:
         outcome = Outcome(printed=printed, reports=reports)
         requests = Requests(record.id, partial(self._route, running))
         ended, size, reason = "cancelled", None, ""
+        self.presence.begin(call, record.id, client)
         try:
             for last in (*[False] * MAX_RERUNS, True):
                 value: Any = None
@@ -660,6 +673,7 @@ class Host:
             ended, reason = "error", str(broken)
             raise
         finally:
+            self.presence.end(call)
             self.asking.end_call(call.id)
             refused = (
                 *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
@@ -1097,6 +1111,15 @@ class Host:
             component_id, lambda document: document.grant_network(host), f"grant network {host}"
         )
 
+    async def grant_network_rule(self, component_id: str, rule: NetworkRule) -> None:
+        """As `grant_network`; also for some methods, or a range of addresses."""
+        what = " ".join((*rule.methods, rule.host or rule.cidr or ""))
+        await self._edit(
+            component_id,
+            lambda document: document.grant_network_rule(rule),
+            f"grant network {what}",
+        )
+
     async def revoke_network(self, component_id: str, host: str) -> bool:
         return await self._edit(
             component_id, lambda document: document.revoke_network(host), f"revoke network {host}"
@@ -1199,6 +1222,30 @@ class Host:
     def trusted(self, record: ComponentRecord) -> bool:
         """Whether somebody signed it whom the settings name."""
         return self._provenances.trusts(record.signature)
+
+    async def write_policy(self, component_id: str, text: str, version: str) -> bool:
+        """Have `text` be a component's policy, in place of the one that `version` names
+        (`policies.text`). Returns whether it is another one.
+
+        Only for what a person wrote. Raises `ComponentNotFound`, `PolicyChanged`, `PolicyError`.
+        """
+        self._check_known(component_id)
+
+        def write() -> bool:
+            document = PolicyDocument.from_text(text, "policy")
+            for index, rule in enumerate(document.policy.storage_allow):
+                try:
+                    check_enforceable_storage(rule.uri, self._protected())
+                except PolicyError as error:
+                    line = document.line(f"storage.allow[{index}]")
+                    raise PolicyError(f"policy:{line}: {error}") from None
+            return self.policies.write(component_id, text, version)
+
+        done = await asyncio.to_thread(write)
+        if done:
+            self._recorder.change("write the policy", component_id)
+        self._notify()
+        return done
 
     async def unused_grants(self, component_id: str) -> list[UnusedGrant]:
         """What a component may do, and was not seen to do for a month. Raises
@@ -1381,15 +1428,15 @@ class Host:
 
     def clients(self) -> list[Client]:
         """Those who are connected now, in the order that they came in."""
-        return list(self._clients.values())
+        return [one.client for one in self.presence.clients()]
 
     def connect(self, client: Client) -> None:
         """A client is there, or says that its name is another one now."""
-        self._clients[client.session] = client
+        self.presence.connect(client)
 
     def disconnect(self, client: Client, *, passing: bool = False) -> None:
         """`passing`: it was there for one request only, and may come back for what it asked."""
-        self._clients.pop(client.session, None)
+        self.presence.disconnect(client)
         if self.asking.opened and not (passing and self.asking.waits(client.session)):
             self._background(self.asking.end_session(client.session), "end session")
 

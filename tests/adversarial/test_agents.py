@@ -9,7 +9,7 @@ import json
 import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import mcp_types as types
 import pytest
@@ -399,7 +399,7 @@ async def test_every_route(world: Settings) -> None:
 
 
 def _routes(server: Served) -> list[Any]:
-    return list(server.server._app.router.routes)
+    return list(cast("Any", server.server._app).router.routes)
 
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     lazy={
+        "desktop": "desktop:desktop",
         "serve": "serve:serve",
         "run": "serve:run_stdio",
         "host": "host:host",
+        "ui": "ui:ui",
         "component": "component:component",
         "registry": "registry:registry",
         "policy": "policy:policy",

@@ -2,7 +2,7 @@
 
 It listens at the rendezvous, has a session for each bridge that connects, and ends when it has had
 no client for a while. It is started by a bridge (`main`), or is the foreground process that serves
-HTTP as well (`run`).
+HTTP as well (`run`), or is part of the desktop app (`serve_within`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wassette.host import Host
     from wassette.mcp.server import McpServer
     from wassette.provision import Provisioning
+    from wassette.window import WindowServer
 
     from .connection import Connection
 
@@ -113,6 +115,48 @@ def run(
     return _run(settings, http, foreground, lambda: None, provisioning)
 
 
+async def serve_within(
+    settings: Settings, started: Callable[[], None], ending: asyncio.Event
+) -> bool:
+    """Be the host as a task of a program that has more to do, until `ending`, or until somebody
+    tells the host to end. `started` is called once clients can come. False at once if there is a
+    host already. Raises `ConfigError`.
+    """
+    # As in `main`: what variables there are is for each session to say.
+    settings = replace(settings, environment={})
+    if sys.platform == "win32":
+        return await _until(_Process(settings, None, None, True, started, None), ending)
+    try:
+        meeting = Rendezvous(str(settings.component_dir))
+    except HostUnavailable as error:
+        raise ConfigError(str(error)) from None
+    lock = -1
+    try:
+        lock = await asyncio.to_thread(_claim, meeting, patient=True)
+        if lock < 0:
+            return False
+        return await _until(_Process(settings, meeting, None, True, started, None), ending)
+    except HostUnavailable as error:
+        raise ConfigError(str(error)) from None
+    finally:
+        if lock >= 0:
+            os.close(lock)
+        meeting.close()
+
+
+async def _until(process: _Process, ending: asyncio.Event) -> bool:
+    async def end() -> None:
+        await ending.wait()
+        process.end()
+
+    waiting = asyncio.create_task(end())
+    try:
+        await process.run()
+    finally:
+        await _ended(waiting)
+    return True
+
+
 def _run(
     settings: Settings,
     http: Callable[[Host, McpServer], Http] | None,
@@ -188,13 +232,15 @@ class _Process:
         self._idle: asyncio.TimerHandle | None = None
         self._place: tuple[int, int] | None = None
         self._url: str | None = None
+        self._window: WindowServer | None = None
+        self._opening = asyncio.Lock()
 
     async def run(self) -> int:
         from wassette.host import Host
         from wassette.mcp.server import McpServer
 
         async with Host(self._settings) as host, contextlib.AsyncExitStack() as stack:
-            self._host, self._mcp = host, McpServer(host)
+            self._host, self._mcp, self._stack = host, McpServer(host), stack
             await stack.enter_async_context(self._mcp.running())
             if self._http is not None:
                 server = await stack.enter_async_context(self._http(host, self._mcp))
@@ -316,7 +362,16 @@ class _Process:
         if self._idle is not None:
             self._idle.cancel()
         loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(self._settings.idle_timeout, self.end)
+        self._idle = loop.call_later(self._settings.idle_timeout, self._be_idle)
+
+    def _be_idle(self) -> None:
+        """End, unless somebody looks: then as long after that as after a client."""
+        if self._window is not None and self._window.wanted:
+            self._idle = asyncio.get_running_loop().call_later(
+                max(self._settings.idle_timeout, LOOK), self._be_idle
+            )
+            return
+        self.end()
 
     async def _look(self, meeting: Rendezvous) -> None:
         """End when our socket is gone, and nobody can find us: /tmp is swept, say."""
@@ -341,6 +396,18 @@ class _Process:
     def end(self) -> None:
         """Stop accepting clients, let running calls finish, end."""
         self._ending.set()
+
+    async def window(self) -> str:
+        """A link that opens the window, once. Its server is started when it is first wanted."""
+        async with self._opening:
+            if self._window is None:
+                # In a thread: its imports take a second, in which clients are served.
+                server = await asyncio.to_thread(_make_window, self._host)
+                if self._ending.is_set():
+                    raise ConfigError("This host is ending. Try again")
+                self._window = await self._stack.enter_async_context(server)
+                log.info("the window is served at %s", self._window.url)
+        return self._window.one_time_link()
 
     async def pause(self, paused: bool) -> None:
         """For `wassette host pause` and `resume`."""
@@ -367,6 +434,9 @@ class _Process:
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # they are for whoever has the main thread
+            return
         loop = asyncio.get_running_loop()
 
         def ended(code: int) -> None:
@@ -390,6 +460,12 @@ class _Process:
     def _rotate(self) -> None:
         if not self._foreground and self._meeting is not None:
             rotate(self._meeting.log_path, sys.stderr.fileno())
+
+
+def _make_window(host: Host) -> WindowServer:
+    from wassette.window import WindowServer
+
+    return WindowServer(host)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

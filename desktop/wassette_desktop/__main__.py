@@ -1,0 +1,7 @@
+"""`python -m wassette_desktop`."""
+
+import sys
+
+from .run import main
+
+sys.exit(main())
