@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter
 
 from wassette.answers import ComponentState
-from wassette.errors import ComponentNotFound, WassetteError
+from wassette.errors import ComponentNotFound, InvalidComponentId, WassetteError
 from wassette.window import switches
 from wassette.window.models import ComponentDetail, Components, Enabled
 
@@ -26,7 +26,7 @@ async def list_components(
 async def get_component(window: TheWindow, component_id: ComponentId) -> ComponentDetail:
     try:
         state = ComponentState(component_id, await window.host.component(component_id))
-    except ComponentNotFound:
+    except (ComponentNotFound, InvalidComponentId):
         raise
     except WassetteError as error:
         state = ComponentState(component_id, None, str(error))
