@@ -129,6 +129,40 @@ async def test_a_component_that_cannot_be_used_is_listed_with_the_reason(
     assert (await calc.ok("GET", "/api/components/calc"))["state"] == "broken"
 
 
+async def test_switching_off_and_pausing(calc: Page, world: Windowed) -> None:
+    path = "/api/components/calc/tools/add/call"
+    await calc.ok("POST", "/api/components/calc/enabled", {"enabled": False})
+    detail = await calc.ok("GET", "/api/components/calc")
+    assert (detail["state"], detail["enabled"]) == ("disabled", False)
+    assert (await calc.post(path, {"arguments": {"a": 1, "b": 2}})).status >= 400
+    await calc.ok("POST", "/api/components/calc/enabled", {"enabled": True})
+    assert await calc.ok("POST", "/api/pause", {"paused": True}) == {"paused": True}
+    assert (await calc.ok("GET", "/api/status"))["paused"]
+    refused = await calc.post(path, {"arguments": {"a": 1, "b": 2}})
+    assert refused.status == 409
+    assert refused.json["type"].endswith(":paused")
+    await calc.ok("POST", "/api/pause", {"paused": False})
+    assert (await calc.call("calc", "add", a=1, b=2))["structured"] == {"result": 3}
+
+
+async def test_permissions_that_nothing_uses(
+    calc: Page, world: Windowed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wassette.usage import UnusedGrant
+
+    await world.host.grant_network("calc", "example.com")
+    policy = await calc.ok("GET", "/api/components/calc/policy")
+    assert [one["unused_days"] for one in policy["permissions"]] == [None]
+
+    async def unused(_id: str) -> list[UnusedGrant]:  # how it is found out is tested with it
+        return [UnusedGrant("network", "example.com", 0, 45)]
+
+    monkeypatch.setattr(world.host, "unused_grants", unused)
+    for found in ("/api/components/calc/policy", "/api/components/calc"):
+        [permission] = (await calc.ok("GET", found))["permissions"]
+        assert permission["unused_days"] == 45
+
+
 # ---- loading -------------------------------------------------------------------------------------
 
 
