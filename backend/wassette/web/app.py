@@ -24,7 +24,7 @@ from wassette._version import __version__
 from wassette.answers import Provisioning
 from wassette.errors import WassetteError
 
-from .guard import Ending, Guard
+from .guard import Ending, TokenGuard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -67,7 +67,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Guard, options=options, ending=ending or Ending())
+    app.add_middleware(TokenGuard, options=options, ending=ending or Ending())
     if options.streamable_http:
         transports.append("streamable-http")
         app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))

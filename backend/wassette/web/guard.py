@@ -1,5 +1,7 @@
 """What every request passes before any route sees it, in this order.
 
+`Guard` is what all servers share; `TokenGuard` the one before MCP. The window has its own.
+
 1. All readers understand it alike: no header twice that may stand once, no body of two lengths.
    (400)
 2. It is addressed to us (`Host`, 421) and does not come from a web page of somebody else
@@ -22,13 +24,13 @@ import functools
 import hashlib
 import hmac
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,7 +57,7 @@ _ONCE = (
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?", re.ASCII)
 _TOKEN_IN_QUERY = re.compile(rb"(?:^|[&;])(?:access_token|token|authorization)=", re.IGNORECASE)
 
-_SECURITY_HEADERS = {
+SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
     b"referrer-policy": b"no-referrer",
@@ -125,15 +127,36 @@ class Ending:
 
 
 class Guard:
-    """ASGI middleware."""
+    """ASGI middleware. Servers say by `admit` who may come in."""
+
+    headers: ClassVar[Mapping[bytes, bytes]] = SECURITY_HEADERS
+    """Of every answer that has no others by these names."""
 
     def __init__(self, app: ASGIApp, options: WebOptions, ending: Ending) -> None:
         self._app = app
         self._options = options
         self._ending = ending
-        self._users = {
-            hashlib.sha256(token.encode()).digest(): _user(token) for token in options.tokens
-        }
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """Let a request in that is addressed to us and comes from no other site, or raise
+        `Refused`. What is known of who asks goes into `scope`."""
+        raise NotImplementedError
+
+    def check_site(self, scope: Scope, host: str, headers: Mapping[bytes, bytes]) -> None:  # noqa: ARG002
+        """Raises `Refused` for what a page of another site makes."""
+        check_origin(host, headers.get(b"origin"), headers.get(b"sec-fetch-site"))
+
+    def max_body(self, scope: Scope) -> int:  # noqa: ARG002
+        """Bytes."""
+        return self._options.max_body
+
+    async def body(self, scope: Scope, receive: Receive) -> Receive:
+        """A `receive` that gives the body."""
+        return await self._body(receive, self.max_body(scope))
+
+    def refusal(self, refused: Refused) -> tuple[bytes, bytes]:
+        """The type and the text of an answer that says no."""
+        return b"text/plain; charset=utf-8", f"{refused.text}\n".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -142,11 +165,11 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        answer = _Answer(send)
+        answer = _Answer(send, self.headers, self.refusal)
         with self._ending.running():
             try:
                 self._check(scope)
-                receive = await self._body(receive)
+                receive = await self.body(scope, receive)
                 if self._ending.begun:
                     raise Refused(503, "The server is ending")
             except Refused as refused:
@@ -165,12 +188,51 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         headers = _headers(scope)
         host = check_host(headers.get(b"host"), self._options)
-        check_origin(host, headers.get(b"origin"), headers.get(b"sec-fetch-site"))
+        self.check_site(scope, host, headers)
         if _TOKEN_IN_QUERY.search(scope["query_string"]):
             raise Refused(400, "A token does not belong into a URL: use the Authorization header")
-        length = headers.get(b"content-length")
-        if length is not None and (not length.isdigit() or int(length) > self._options.max_body):
-            raise self._too_large()
+        length, most = headers.get(b"content-length"), self.max_body(scope)
+        if length is not None and (not length.isdigit() or int(length) > most):
+            raise too_large(most)
+        self.admit(scope, headers)
+
+    # -- its body ------------------------------------------------------------------------------
+
+    @staticmethod
+    async def _body(receive: Receive, most: int) -> Receive:
+        """All of the body, read now, as a `receive` that gives it again."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise ConnectionResetError
+                    body += message.get("body", b"")
+                    if len(body) > most:
+                        raise too_large(most)
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            raise Refused(408, f"The body took more than {BODY_TIMEOUT:g} s") from None
+        first: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def replay() -> Message:
+            return first.pop() if first else await receive()
+
+        return replay
+
+
+class TokenGuard(Guard):
+    """Before MCP: whoever has a token, if there are any."""
+
+    def __init__(self, app: ASGIApp, options: WebOptions, ending: Ending) -> None:
+        super().__init__(app, options, ending)
+        self._users = {
+            hashlib.sha256(token.encode()).digest(): _user(token) for token in options.tokens
+        }
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         if self._users and scope["path"] not in OPEN:
             scope["user"] = self._user(headers.get(b"authorization"))
 
@@ -191,33 +253,9 @@ class Guard:
             )
         return found
 
-    # -- its body ------------------------------------------------------------------------------
 
-    async def _body(self, receive: Receive) -> Receive:
-        """All of the body, read now, as a `receive` that gives it again."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        raise ConnectionResetError
-                    body += message.get("body", b"")
-                    if len(body) > self._options.max_body:
-                        raise self._too_large()
-                    if not message.get("more_body", False):
-                        break
-        except TimeoutError:
-            raise Refused(408, f"The body took more than {BODY_TIMEOUT:g} s") from None
-        first: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
-
-        async def replay() -> Message:
-            return first.pop() if first else await receive()
-
-        return replay
-
-    def _too_large(self) -> Refused:
-        return Refused(413, f"A request's body may have {self._options.max_body} bytes")
+def too_large(most: int) -> Refused:
+    return Refused(413, f"A request's body may have {most} bytes")
 
 
 def check_host(value: bytes | None, options: WebOptions) -> str:
@@ -266,8 +304,13 @@ def _user(token: str) -> AuthenticatedUser:
 class _Answer:
     """What is sent for one request."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(
+        self,
+        send: Send,
+        headers: Mapping[bytes, bytes],
+        refusal: Callable[[Refused], tuple[bytes, bytes]],
+    ) -> None:
+        self._send, self._headers, self._refusal = send, headers, refusal
         self._started = self._completed = False
 
     async def send(self, message: Message) -> None:
@@ -275,16 +318,16 @@ class _Answer:
             self._started = True
             headers: list[Any] = list(message.get("headers", ()))
             there = {name.lower() for name, _ in headers}
-            headers += [one for one in _SECURITY_HEADERS.items() if one[0] not in there]
+            headers += [one for one in self._headers.items() if one[0] not in there]
             message = {**message, "headers": headers}
         elif message["type"] == "http.response.body":
             self._completed = not message.get("more_body", False)
         await self._send(message)
 
     async def refuse(self, refused: Refused) -> None:
-        body = f"{refused.text}\n".encode()
+        kind, body = self._refusal(refused)
         headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),  # the rest of its body is not read
             *refused.headers,

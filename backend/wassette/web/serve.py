@@ -12,12 +12,13 @@ import uvicorn
 
 from wassette.errors import ConfigError
 
-from .app import create_app
 from .guard import Ending
 from .protocol import LimitedProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
 
     from wassette.answers import Provisioning
     from wassette.host import Host
@@ -33,27 +34,18 @@ _LAST = 1.0  # seconds for the answers that say so
 _BACKLOG = 128
 
 
-class HttpServer:
+class AppServer:
     """Use as an async context manager: it listens from entering until leaving, which ends open
     streams at once and calls in flight soon. Raises `ConfigError` when it cannot listen.
 
-    The host and `mcp`, which has to be `running`, belong to the caller.
+    The host belongs to the caller.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        mcp: McpServer,
-        options: WebOptions,
-        *,
-        provisioning: Callable[[], Provisioning] | None = None,
-    ) -> None:
+    def __init__(self, host: Host, options: WebOptions, app: ASGIApp, ending: Ending) -> None:
         self.options = options
         self._host = host
-        self._mcp = mcp
-        mcp.knows_http_clients = bool(options.tokens)
-        self._ending = Ending()
-        self._app = create_app(host, mcp, options, provisioning=provisioning, ending=self._ending)
+        self._app = app
+        self._ending = ending
         self._port = options.port
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -63,6 +55,12 @@ class HttpServer:
         """Where it listens, such as `http://127.0.0.1:9001`."""
         host = self.options.address.rpartition(":")[0]
         return f"http://{host}:{self._port}"
+
+    def close_streams(self) -> None:
+        """Answers that have no end by themselves are over."""
+
+    def end_calls(self) -> None:
+        """What runs is to end now."""
 
     async def __aenter__(self) -> Self:
         sockets = await asyncio.to_thread(_bind, self.options)
@@ -99,12 +97,38 @@ class HttpServer:
         for listening in self._server.servers:
             listening.close()
         self._ending.begin()
-        self._mcp.close_streams()
+        self.close_streams()
         if not await self._ending.drained(GRACE):
-            self._mcp.end_calls()
+            self.end_calls()
             await self._ending.drained(_LAST)
         self._server.stop.set()
         await self._task
+
+
+class HttpServer(AppServer):
+    """That of MCP. `mcp` has to be `running`, and belongs to the caller."""
+
+    def __init__(
+        self,
+        host: Host,
+        mcp: McpServer,
+        options: WebOptions,
+        *,
+        provisioning: Callable[[], Provisioning] | None = None,
+    ) -> None:
+        self._mcp = mcp
+        mcp.knows_http_clients = bool(options.tokens)
+        from .app import create_app  # the window needs nothing of it
+
+        ending = Ending()
+        app = create_app(host, mcp, options, provisioning=provisioning, ending=ending)
+        super().__init__(host, options, app, ending)
+
+    def close_streams(self) -> None:
+        self._mcp.close_streams()
+
+    def end_calls(self) -> None:
+        self._mcp.end_calls()
 
 
 class _Server(uvicorn.Server):
