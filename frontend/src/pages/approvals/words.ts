@@ -33,7 +33,7 @@ export function remarks(approval: Approval): { careful: string[]; notes: { label
   for (const { label, value } of details(approval.text)) {
     if (label === 'Careful') careful.push(value)
     else if (label === 'In other letters') careful.push(`In other letters, the name is ${value}.`)
-    else if (label === 'Note' || label === 'For' || label === 'Bytes') notes.push({ label, value })
+    else if (label === 'Note') notes.push({ label, value })
   }
   return { careful, notes }
 }
@@ -54,7 +54,7 @@ export function sentence(approval: Approval): Sentence {
   if (approval.kind === 'unload') return { ...client, does: 'wants to remove, with its tools and permissions,' }
   if (approval.kind === 'reset') return { ...client, does: 'wants to take all permissions back from' }
   if (approval.kind.startsWith('grant-')) {
-    return { ...client, does: `wants ${component ?? 'a component'} to be allowed, in every call, to ${approval.target.verb}` }
+    return { ...client, does: `wants ${component ?? 'a component'} to ${approval.target.verb}` }
   }
   return { who: component ?? approval.subject, quoted: false, does: `wants to ${approval.target.verb}` }
 }
