@@ -5,8 +5,24 @@
  * `hello` comes with every connection. When it says that something was missed, or the backend is another
  * one than before, everything is asked for again: see `onEvent('*', …)` and `resource`.
  */
-export type EventType = 'hello' | 'status' | 'components' | 'approval' | 'activity' | 'load' | 'clients'
-type Handler = (data: unknown) => void
+import type { Schemas } from './api/client'
+
+type S = Schemas['schemas']
+
+/** What comes with each, as the backend says it. */
+export interface EventData {
+  hello: S['Hello']
+  status: S['StatusEvent']
+  components: S['ComponentsEvent']
+  approval: S['ApprovalEvent']
+  activity: S['ActivityEvent']
+  load: S['LoadEvent']
+  clients: S['ClientsEvent']
+  /** Something was missed: everything has to be asked for again. */
+  '*': S['Hello']
+}
+export type EventType = Exclude<keyof EventData, '*'>
+type Handler<T extends keyof EventData = keyof EventData> = (data: EventData[T]) => void
 
 const TYPES: EventType[] = ['hello', 'status', 'components', 'approval', 'activity', 'load', 'clients']
 const FIRST_WAIT = 500
@@ -14,7 +30,7 @@ const LONGEST_WAIT = 10_000
 
 class Events {
   state = $state<'starting' | 'live' | 'lost'>('starting')
-  readonly #handlers = new Map<EventType | '*', Set<Handler>>()
+  readonly #handlers = new Map<keyof EventData, Set<Handler<never>>>()
   #source: EventSource | null = null
   #wait = FIRST_WAIT
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -36,8 +52,8 @@ class Events {
   }
 
   /** Calls `handler` for every event of the type; `*` when everything has to be asked for again. */
-  on(type: EventType | '*', handler: Handler): () => void {
-    const handlers = this.#handlers.get(type) ?? new Set()
+  on<T extends keyof EventData>(type: T, handler: Handler<T>): () => void {
+    const handlers = this.#handlers.get(type) ?? new Set<Handler<never>>()
     this.#handlers.set(type, handlers)
     handlers.add(handler)
     return () => handlers.delete(handler)
@@ -68,15 +84,14 @@ class Events {
       return // Not ours; the next one may be.
     }
     if (type === 'hello') {
-      const resumed = (data as { resumed?: boolean } | null)?.resumed === true
-      if (this.#greeted && !resumed) this.#tell('*', data)
+      if (this.#greeted && !(data as EventData['hello']).resumed) this.#tell('*', data)
       this.#greeted = true
     }
     this.#tell(type, data)
   }
 
-  #tell(type: EventType | '*', data: unknown) {
-    for (const handler of [...(this.#handlers.get(type) ?? [])]) handler(data)
+  #tell(type: keyof EventData, data: unknown) {
+    for (const handler of [...(this.#handlers.get(type) ?? [])]) handler(data as never)
   }
 
   #later() {
@@ -93,6 +108,6 @@ class Events {
 export const events = new Events()
 
 /** In a component: `handler` for as long as the component is there. */
-export function onEvent(type: EventType | '*', handler: Handler) {
+export function onEvent<T extends keyof EventData>(type: T, handler: Handler<T>) {
   $effect(() => events.on(type, handler))
 }

@@ -5,7 +5,7 @@
 import { untrack } from 'svelte'
 
 import { Problem } from './api/client'
-import { events, type EventType } from './events.svelte'
+import { events, type EventData, type EventType } from './events.svelte'
 
 export class Resource<T> {
   value = $state.raw<T | undefined>(undefined)
@@ -62,17 +62,20 @@ export class Resource<T> {
   }
 }
 
-interface Options<T> {
+interface Options<T, E extends EventType> {
   /** The events that say it has changed. */
-  on?: EventType[]
+  on?: E[]
   /** What it depends on: another key is another thing, and the old is forgotten. */
   key?: () => unknown
   /** Which events concern it; all, if not given. */
-  concerns?: (data: unknown, value: T | undefined) => boolean
+  concerns?: (data: EventData[E], value: T | undefined) => boolean
 }
 
 /** To be called while a component is made. */
-export function resource<T>(ask: () => Promise<T>, options: Options<T> = {}): Resource<T> {
+export function resource<T, E extends EventType = EventType>(
+  ask: () => Promise<T>,
+  options: Options<T, E> = {},
+): Resource<T> {
   const made = new Resource(ask)
   let last: unknown = undefined
   $effect(() => {

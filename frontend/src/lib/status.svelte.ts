@@ -10,11 +10,7 @@ class StatusStore {
   #timer: ReturnType<typeof setTimeout> | undefined
 
   start() {
-    events.on('status', (data) => {
-      // The event has all of it, or is only the news that it has changed.
-      if (data && typeof data === 'object' && 'running_calls' in data) this.value = data as Status
-      else this.#soon()
-    })
+    events.on('status', (event) => (this.value = event.status))
     for (const type of ['approval', 'components', '*'] as const) events.on(type, () => this.#soon())
     void this.reload()
   }
