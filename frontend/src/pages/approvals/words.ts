@@ -60,9 +60,11 @@ export function sentence(approval: Approval): Sentence {
 }
 
 /** What allowing comes to, in the words of the choice; for the line above the buttons. */
-export function consequence(scope: Scope, rule: string | null, component: string | null): string {
+export function consequence(approval: Approval, scope: Scope, rule: string | null): string | null {
+  if (approval.kind === 'load') return 'Loading it gives it no permission.'
+  if (approval.kind === 'unload' || approval.kind === 'reset') return null
   if (scope !== 'always' || rule === null) return SCOPES[scope].ends
-  return component ? `Written to the policy of ${component}, exactly as shown.` : SCOPES.always.ends
+  return `It is written to the policy of ${approval.component_id ?? 'the component'}, exactly as shown:`
 }
 
 /** How a question ended. */
