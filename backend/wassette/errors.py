@@ -12,7 +12,8 @@
     │   └── ComponentChanged   the bytes on disk are not those that were loaded
     ├── PolicyError            a policy file cannot be read; names file, line and reason
     │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
-    │   └── PolicyConflict     a manifest's policy would replace what a person wrote
+    │   ├── PolicyConflict     a manifest's policy would replace what a person wrote
+    │   └── PolicyChanged      it is no longer the text that a change was made from
     ├── ProvisioningFailed     a component of a manifest cannot be had; names each
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
@@ -111,6 +112,10 @@ class NotEnforceable(PolicyError):
 
 class PolicyConflict(PolicyError):
     """A policy that a person wrote is in the way of a manifest's."""
+
+
+class PolicyChanged(PolicyError):
+    """A policy is no longer the text that a change was made from."""
 
 
 class ProvisioningFailed(WassetteError):

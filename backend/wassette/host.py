@@ -28,6 +28,7 @@ from .components.store import ComponentStore, Unexamined
 from .config import Approvals
 from .errors import (
     CallError,
+    ComponentChanged,
     ComponentError,
     ComponentNotFound,
     DigestMismatch,
@@ -62,6 +63,7 @@ from .policy import (
 )
 from .policy.network import NetworkTarget
 from .policy.verdict import Kind, Situation, explain
+from .presence import Presence
 from .recording import Call, Recorder
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
@@ -75,7 +77,7 @@ from .workers.pool import CodeUnusable, Pool, WorkerSpec
 from .workers.process import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from .answers import Client, Progress
     from .approvals.model import ApprovalRequest, Component, Rule
@@ -83,9 +85,11 @@ if TYPE_CHECKING:
     from .asking import Answer, Dialog
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
-    from .policy import Injection
+    from .policy import Injection, NetworkRule
     from .secrets import Kept
     from .toolset import Tool
+
+    Review = Callable[[ComponentRecord, ComponentRecord | None], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -199,7 +203,7 @@ class Host:
         self._resolved: WeakKeyDictionary[Session, dict[str, _Resolved]] = WeakKeyDictionary()
         self._changed: list[Callable[[Change], None]] = []
         self._seen: _Seen | None = None
-        self._clients: dict[str, Client] = {}
+        self.presence = Presence()
         self._tasks: set[asyncio.Task[None]] = set()
         self._secrets = SecretStore(
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
@@ -248,16 +252,22 @@ class Host:
         *,
         digest: str | None = None,
         seen: bool = False,
+        source: str | None = None,
+        review: Review | None = None,
     ) -> Loaded:
         """Load a component, or load it again. Raises `ComponentError`; the store is then as before.
 
         `digest`: the sha256 that its bytes must have (hex); `DigestMismatch` before anything of
         them is read as a component. `seen`: a person knows what is different from the component
         that is there; otherwise the permissions of that one wait until they do (`mark_seen`).
-        Cancelling is safe at any point.
+        `source`: what is recorded of where it is from, if not the reference. `review`: shows a
+        person what it is, and what is there under its id, before it is taken in; whatever it
+        raises, nothing has changed. They have then seen it. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
+        if source is not None:
+            located = replace(located, source=source)
         incoming = self.store.incoming()
         try:
             copied = await _to_its_end(
@@ -278,9 +288,18 @@ class Host:
                 record = await self._examine(
                     located.id, incoming, copied.digest, located.source, tell
                 )
+            if review is not None:
+                await review(replace(record, source=located.source), before)
+                now = self._record_or_none(located.id)
+                if (now and now.digest) != (before and before.digest):
+                    raise ComponentChanged(
+                        f"Component '{located.id}' was loaded, changed or removed meanwhile, so "
+                        "what was shown is not what would happen. Load it again."
+                    )
+                seen = True
             # A component keeps its place, so that loading it again renames no tool.
             loaded_at = before.loaded_at if before else time.time()
-            unseen = () if seen else self._unseen(before, record)
+            unseen = () if seen else self.unseen(before, record)
             record = replace(record, source=located.source, loaded_at=loaded_at, unseen=unseen)
             if record == before:
                 replaced = True  # nothing is other than it was
@@ -302,7 +321,7 @@ class Host:
         names = tuple(tool.name for tool in self.tools().of(located.id))
         return Loaded(record, replaced, names, changed, record.unseen)
 
-    def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
+    def unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
         """What a person has to see before the permissions that are there are for `now`."""
         if before is None or self.policies.read(now.id).status is PolicyStatus.ABSENT:
             return ()
@@ -457,6 +476,7 @@ class Host:
         outcome = Outcome(printed=printed)
         requests = Requests(record.id, partial(self._route, running))
         ended, size, reason = "cancelled", None, ""
+        self.presence.begin(call, record.id, client)
         try:
             for last in (*[False] * MAX_RERUNS, True):
                 value: Any = None
@@ -481,6 +501,7 @@ class Host:
             ended, reason = "error", str(broken)
             raise
         finally:
+            self.presence.end(call)
             self.asking.end_call(call.id)
             refused = (
                 *(Refusal.of_file(record.id, *refused) for refused in outcome.refused),
@@ -892,6 +913,15 @@ class Host:
             component_id, lambda document: document.grant_network(host), f"grant network {host}"
         )
 
+    async def grant_network_rule(self, component_id: str, rule: NetworkRule) -> None:
+        """As `grant_network`; also for some methods, or a range of addresses."""
+        what = " ".join((*rule.methods, rule.host or rule.cidr or ""))
+        await self._edit(
+            component_id,
+            lambda document: document.grant_network_rule(rule),
+            f"grant network {what}",
+        )
+
     async def revoke_network(self, component_id: str, host: str) -> bool:
         return await self._edit(
             component_id, lambda document: document.revoke_network(host), f"revoke network {host}"
@@ -944,6 +974,30 @@ class Host:
         )
         if done:
             self._recorder.change("attach policy", component_id, reason=source)
+        return done
+
+    async def write_policy(self, component_id: str, text: str, version: str) -> bool:
+        """Have `text` be a component's policy, in place of the one that `version` names
+        (`policies.text`). Returns whether it is another one.
+
+        Only for what a person wrote. Raises `ComponentNotFound`, `PolicyChanged`, `PolicyError`.
+        """
+        self._check_known(component_id)
+
+        def write() -> bool:
+            document = PolicyDocument.from_text(text, "policy")
+            for index, rule in enumerate(document.policy.storage_allow):
+                try:
+                    check_enforceable_storage(rule.uri, self._protected())
+                except PolicyError as error:
+                    line = document.line(f"storage.allow[{index}]")
+                    raise PolicyError(f"policy:{line}: {error}") from None
+            return self.policies.write(component_id, text, version)
+
+        done = await asyncio.to_thread(write)
+        if done:
+            self._recorder.change("write the policy", component_id)
+        self._notify()
         return done
 
     def protect(self, path: Path) -> None:
@@ -1111,15 +1165,15 @@ class Host:
 
     def clients(self) -> list[Client]:
         """Those who are connected now, in the order that they came in."""
-        return list(self._clients.values())
+        return [one.client for one in self.presence.clients()]
 
     def connect(self, client: Client) -> None:
         """A client is there, or says that its name is another one now."""
-        self._clients[client.session] = client
+        self.presence.connect(client)
 
     def disconnect(self, client: Client, *, passing: bool = False) -> None:
         """`passing`: it was there for one request only, and may come back for what it asked."""
-        self._clients.pop(client.session, None)
+        self.presence.disconnect(client)
         if self.asking.opened and not (passing and self.asking.waits(client.session)):
             self._background(self.asking.end_session(client.session), "end session")
 

@@ -65,6 +65,36 @@ class ActivityReader:
         (number,) = connection.execute("SELECT max(number) FROM entries").fetchone()
         return int(number or 0)
 
+    def get(self, number: int) -> Entry | None:
+        connection = self._open()
+        if connection is None:
+            return None
+        rows = connection.execute(f"{_SELECT} WHERE number = ?", (number,))
+        return next(iter(database.from_rows(rows)), None)
+
+    def last_call(self, component: str) -> float | None:
+        """When a component's tools were called last."""
+        connection = self._open()
+        if connection is None:
+            return None
+        row = connection.execute(
+            "SELECT at FROM entries WHERE component = ? AND kind = ? ORDER BY at DESC LIMIT 1",
+            (component, Kind.CALL),
+        ).fetchone()
+        return None if row is None else float(row[0])
+
+    def last_calls(self, after: int) -> tuple[int, dict[str, float]]:
+        """For each client, by name, when it was last heard of in entries with a larger number; and
+        the number of the newest entry."""
+        connection, newest = self._open(), self.last()
+        if connection is None:
+            return 0, {}
+        rows = connection.execute(
+            "SELECT client, max(at) FROM entries WHERE number > ? AND client != '' GROUP BY client",
+            (after,),
+        )
+        return newest, {str(client): float(at) for client, at in rows}
+
     async def follow(self, wanted: Filter) -> AsyncIterator[Entry]:
         """What fits `wanted`, from `wanted.after` on (else from now on), as it comes; for ever."""
         after = self.last() if wanted.after is None else wanted.after

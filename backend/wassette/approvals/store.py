@@ -377,6 +377,33 @@ class Store:
         now = self.now()
         return [one for one in entries if ended or now < self._expires(one)]
 
+    def open(self) -> int:
+        """How many can be decided now."""
+        now = self.now()
+        [(count,)] = self._read(
+            lambda db: db.execute(
+                "SELECT count(*) FROM requests WHERE state = ? AND expires > ?"
+                " OR state = ? AND created > ?",
+                (State.PENDING, now, State.ASKED, now - ASKED_KEPT),
+            ).fetchall()
+        )
+        return int(count)
+
+    def ended(self, before: tuple[int, str] | None, limit: int) -> list[Entry]:
+        """Those that are over, newest first; `before`: created (milliseconds) and id of the last
+        one of the page that was had."""
+        marks = ", ".join("?" * len(OPEN))
+        where, values = f"state NOT IN ({marks})", [*map(str, OPEN)]
+        if before is not None:
+            where += " AND (created, id) < (?, ?)"
+        rows = self._read(
+            lambda db: db.execute(
+                f"{_SELECT} WHERE {where} ORDER BY created DESC, id DESC LIMIT ?",
+                (*values, *(before or ()), limit),
+            ).fetchall()
+        )
+        return [entry for entry in map(_entry, rows) if entry is not None]
+
     def decided(self, request_ids: Iterable[str]) -> dict[str, Entry]:
         """Those of them that are not open any more, by id; those that are gone are left out."""
         wanted = list(request_ids)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         "serve": "serve:serve",
         "run": "serve:run_stdio",
         "host": "host:host",
+        "ui": "ui:ui",
         "component": "component:component",
         "policy": "policy:policy",
         "permission": "permission:permission",

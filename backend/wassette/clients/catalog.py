@@ -73,6 +73,9 @@ class Client:
     """Which link of `links` installs it with one click."""
     restart: str | None = None
     """What a person has to do until it sees the change; None if it looks by itself."""
+    announces: tuple[str, ...] = ()
+    """What it calls itself to a server, in lower case; also with a `-` and more behind it. Anybody
+    can say that: it is good for showing a person, and for nothing else."""
     rewrites: tuple[str, ...] = ()
     """Names of its processes, with the system as in paths, if it writes its settings over what
     others wrote while it runs. (On Linux and macOS, `claude` is Claude Code.)"""
@@ -88,7 +91,14 @@ def _servers(*files: str, format: str = "jsonc", entry: Mapping[str, Any] = _PLA
     return Place(files, format, _SERVERS, entry)
 
 
-def _vscode(id: str, name: str, folder: str, command: str, link: str | None = None) -> Client:  # noqa: A002
+def _vscode(
+    id: str,  # noqa: A002
+    name: str,
+    folder: str,
+    command: str,
+    link: str | None = None,
+    announces: str = "",
+) -> Client:
     return Client(
         id=id,
         name=name,
@@ -97,18 +107,20 @@ def _vscode(id: str, name: str, folder: str, command: str, link: str | None = No
         found_by=(f"{{app}}/{folder}",),
         commands=(command,),
         link=link,
+        announces=(announces or name.lower(),),
         source="https://code.visualstudio.com/docs/copilot/reference/mcp-configuration",
     )
 
 
 CLIENTS: tuple[Client, ...] = (
-    _vscode("vscode", "VS Code", "Code", "code", "vscode"),
+    _vscode("vscode", "VS Code", "Code", "code", "vscode", "visual studio code"),
     _vscode(
         "vscode-insiders",
         "VS Code Insiders",
         "Code - Insiders",
         "code-insiders",
         "vscode-insiders",
+        "visual studio code - insiders",
     ),
     _vscode("vscodium", "VSCodium", "VSCodium", "codium"),
     Client(
@@ -119,6 +131,7 @@ CLIENTS: tuple[Client, ...] = (
         found_by=("~/.cursor", "{app}/Cursor", "macos=/Applications/Cursor.app"),
         commands=("cursor", "cursor-agent"),
         link="cursor",
+        announces=("cursor", "cursor-vscode"),
         source="https://cursor.com/docs/context/mcp",
     ),
     Client(
@@ -138,6 +151,7 @@ CLIENTS: tuple[Client, ...] = (
             failed=r"Failed to connect",
         ),
         restart="Start a new session of Claude Code",
+        announces=("claude-code",),
         source="seen",
     ),
     Client(
@@ -147,6 +161,7 @@ CLIENTS: tuple[Client, ...] = (
         found_by=("{app}/Claude", "macos=/Applications/Claude.app"),
         restart="Quit Claude Desktop and open it again",
         rewrites=("macos=Claude", "windows=claude", "linux=claude-desktop"),
+        announces=("claude-ai",),
         source="https://modelcontextprotocol.io/docs/develop/connect-local-servers",
     ),
     Client(
@@ -164,6 +179,7 @@ CLIENTS: tuple[Client, ...] = (
             failed=r"\bwassette: .* - Disconnected",
         ),
         restart="Start a new session of Gemini CLI",
+        announces=("gemini-cli",),
         source="seen",
     ),
     Client(
@@ -180,6 +196,7 @@ CLIENTS: tuple[Client, ...] = (
         commands=("codex",),
         cli=Cli("codex", ("mcp", "get", NAME, "--json"), listed=r'"name": "wassette"'),
         restart="Start a new session of Codex",
+        announces=("codex", "codex-mcp-client"),
         source="seen",
     ),
     Client(
@@ -195,6 +212,7 @@ CLIENTS: tuple[Client, ...] = (
         commands=("copilot",),
         cli=Cli("copilot", ("mcp", "get", NAME), listed=r"^wassette$"),
         restart="Start a new session of Copilot CLI",
+        announces=("github-copilot", "copilot-cli"),
         source="seen",
     ),
     Client(
@@ -226,6 +244,7 @@ CLIENTS: tuple[Client, ...] = (
             failed=r"\bwassette\b.*failed",
         ),
         restart="Start a new session of opencode",
+        announces=("opencode",),
         source="seen",
     ),
     Client(
@@ -235,6 +254,7 @@ CLIENTS: tuple[Client, ...] = (
         project=_servers(".devin/mcp_config.json"),
         found_by=("windows={app}/devin", "unix={xdg}/devin"),
         restart="Refresh the servers in Devin Desktop's settings",
+        announces=("devin",),
         source="https://docs.devin.ai/desktop/cascade/mcp",
     ),
     Client(
@@ -244,6 +264,7 @@ CLIENTS: tuple[Client, ...] = (
         found_by=("~/.codeium/windsurf",),
         commands=("windsurf",),
         restart="Refresh the servers in Windsurf's settings",
+        announces=("windsurf", "windsurf-client"),
         source="https://docs.windsurf.com/windsurf/cascade/mcp",
     ),
     Client(
@@ -262,6 +283,7 @@ CLIENTS: tuple[Client, ...] = (
         project=Place((".zed/settings.json",), "jsonc", ("context_servers", NAME), _PLAIN),
         found_by=("windows={app}/Zed", "macos=~/.config/zed", "linux={xdg}/zed"),
         commands=("zed", "zeditor"),
+        announces=("zed",),
         source="https://zed.dev/docs/ai/mcp",
     ),
     Client(
@@ -271,6 +293,7 @@ CLIENTS: tuple[Client, ...] = (
         project=_servers(".junie/mcp/mcp.json"),
         found_by=("~/.junie",),
         commands=("junie",),
+        announces=("junie",),
         source="https://www.jetbrains.com/help/junie/model-context-protocol-mcp.html",
     ),
     Client(
@@ -289,6 +312,7 @@ CLIENTS: tuple[Client, ...] = (
             "{app}/Code/User/globalStorage/saoudrizwan.claude-dev",
         ),
         commands=("cline",),
+        announces=("cline",),
         source="https://docs.cline.bot/mcp/configuring-mcp-servers",
     ),
     Client(
@@ -302,6 +326,7 @@ CLIENTS: tuple[Client, ...] = (
             new_file="name: My configuration\nversion: 1.0.0\nschema: v1\n",
         ),
         found_by=("~/.continue",),
+        announces=("continue", "continue-client"),
         source="https://docs.continue.dev/customize/deep-dives/mcp",
     ),
     Client(
@@ -328,6 +353,7 @@ CLIENTS: tuple[Client, ...] = (
         found_by=("windows={app}/Block/goose", "unix={xdg}/goose"),
         commands=("goose",),
         restart="Start a new session of Goose",
+        announces=("goose",),
         source="https://block.github.io/goose/docs/getting-started/using-extensions",
     ),
     Client(
@@ -336,6 +362,7 @@ CLIENTS: tuple[Client, ...] = (
         user=_servers("~/.lmstudio/mcp.json", "~/.cache/lm-studio/mcp.json", format="json"),
         found_by=("~/.lmstudio", "~/.cache/lm-studio"),
         link="lm-studio",
+        announces=("lmstudio", "lm-studio"),
         source="https://lmstudio.ai/docs/app/mcp",
     ),
     Client(
@@ -345,11 +372,24 @@ CLIENTS: tuple[Client, ...] = (
         project=_servers(".kiro/settings/mcp.json"),
         found_by=("~/.kiro",),
         commands=("kiro", "kiro-cli"),
+        announces=("kiro",),
         source="https://kiro.dev/docs/mcp/configuration",
     ),
 )
 
 _BY_ID = {client.id: client for client in CLIENTS}
+
+
+def announced(name: str) -> Client | None:
+    """The client that calls itself this, if it is known: the one with the longest such name."""
+    said = name.lower().strip()
+    found = [
+        (len(one), client)
+        for client in CLIENTS
+        for one in client.announces
+        if said == one or said.startswith((f"{one}-", f"{one} -"))
+    ]
+    return max(found, key=lambda each: each[0])[1] if found else None
 
 
 def client(client_id: str) -> Client:

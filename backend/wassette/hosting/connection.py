@@ -51,6 +51,7 @@ class Process(Protocol):
 
     def end(self) -> None: ...
     def status(self) -> dict[str, Any]: ...
+    async def window(self) -> str: ...
 
 
 class _Refused(Exception):
@@ -162,7 +163,7 @@ class Connection:
         """Serve the client until it goes, or we do."""
         try:
             with contextlib.suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(GREETING_TIMEOUT):
+                async with asyncio.timeout(GREETING_TIMEOUT) as self._limit:
                     lines, messages = await self._greeting(reader)
                     await self._answer(writer, messages[0] if messages else None)
                 if self.session is not None:
@@ -201,6 +202,12 @@ class Connection:
                     answer = {"error": str(error)}
             case "status":
                 answer = {"ok": True, "status": self._process.status()}
+            case "window":
+                self._limit.reschedule(None)  # it is known what is wanted, and may have to start
+                try:
+                    answer = {"ok": True, "url": await self._process.window()}
+                except WassetteError as error:
+                    answer = {"error": str(error)}
             case "end":
                 answer = {"ok": True}
                 self._process.end()

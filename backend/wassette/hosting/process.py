@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wassette.host import Host
     from wassette.mcp.server import McpServer
     from wassette.provision import Provisioning
+    from wassette.window import WindowServer
 
     from .connection import Connection
 
@@ -188,13 +189,15 @@ class _Process:
         self._idle: asyncio.TimerHandle | None = None
         self._place: tuple[int, int] | None = None
         self._url: str | None = None
+        self._window: WindowServer | None = None
+        self._opening = asyncio.Lock()
 
     async def run(self) -> int:
         from wassette.host import Host
         from wassette.mcp.server import McpServer
 
         async with Host(self._settings) as host, contextlib.AsyncExitStack() as stack:
-            self._host, self._mcp = host, McpServer(host)
+            self._host, self._mcp, self._stack = host, McpServer(host), stack
             await stack.enter_async_context(self._mcp.running())
             if self._http is not None:
                 server = await stack.enter_async_context(self._http(host, self._mcp))
@@ -316,7 +319,16 @@ class _Process:
         if self._idle is not None:
             self._idle.cancel()
         loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(self._settings.idle_timeout, self.end)
+        self._idle = loop.call_later(self._settings.idle_timeout, self._be_idle)
+
+    def _be_idle(self) -> None:
+        """End, unless somebody looks: then as long after that as after a client."""
+        if self._window is not None and self._window.wanted:
+            self._idle = asyncio.get_running_loop().call_later(
+                max(self._settings.idle_timeout, LOOK), self._be_idle
+            )
+            return
+        self.end()
 
     async def _look(self, meeting: Rendezvous) -> None:
         """End when our socket is gone, and nobody can find us: /tmp is swept, say."""
@@ -341,6 +353,18 @@ class _Process:
     def end(self) -> None:
         """Stop accepting clients, let running calls finish, end."""
         self._ending.set()
+
+    async def window(self) -> str:
+        """A link that opens the window, once. Its server is started when it is first wanted."""
+        async with self._opening:
+            if self._window is None:
+                # In a thread: its imports take a second, in which clients are served.
+                server = await asyncio.to_thread(_make_window, self._host)
+                if self._ending.is_set():
+                    raise ConfigError("This host is ending. Try again")
+                self._window = await self._stack.enter_async_context(server)
+                log.info("the window is served at %s", self._window.url)
+        return self._window.one_time_link()
 
     def status(self) -> dict[str, Any]:
         """For `wassette host status`."""
@@ -385,6 +409,12 @@ class _Process:
     def _rotate(self) -> None:
         if not self._foreground and self._meeting is not None:
             rotate(self._meeting.log_path, sys.stderr.fileno())
+
+
+def _make_window(host: Host) -> WindowServer:
+    from wassette.window import WindowServer
+
+    return WindowServer(host)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -99,6 +99,28 @@ def _write(data: bytes) -> None:
 async def _attach(
     directory: str, hello: bytes
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer, said = await _greet(directory, hello)
+    if not isinstance(said, dict) or said.get("ok") is not True:
+        why = said.get("error") if isinstance(said, dict) else None
+        raise HostUnavailable(str(why or "Wassette's host process gave no proper answer"))
+    return reader, writer
+
+
+def ask(directory: str, question: bytes) -> object:
+    """What the host answers to a first line; it is started if there is none. Raises
+    `HostUnavailable`."""
+
+    async def ask() -> object:
+        _, writer, said = await _greet(directory, question)
+        writer.close()
+        return said
+
+    return asyncio.run(ask())
+
+
+async def _greet(
+    directory: str, hello: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, object]:
     loop: Any = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
@@ -126,7 +148,4 @@ async def _attach(
         writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
         writer.write(hello)
         said = bridge.loads(await reader.readline())
-    if not isinstance(said, dict) or said.get("ok") is not True:
-        why = said.get("error") if isinstance(said, dict) else None
-        raise HostUnavailable(str(why or "Wassette's host process gave no proper answer"))
-    return reader, writer
+    return reader, writer, said

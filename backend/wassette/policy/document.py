@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any
 
 from wassette.errors import PolicyError, visible
 from wassette.policy import edit, quantities, rules
 from wassette.policy.injection import Injection
 from wassette.policy.model import Access, EnvironmentRule, NetworkRule, Policy
-from wassette.policy.nodes import Mapping, plain, read_nodes
+from wassette.policy.nodes import Mapping, Node, Sequence, plain, read_nodes
 from wassette.policy.parse import policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence as Items
 
 _STORAGE = ("permissions", "storage", "allow")
 _NETWORK = ("permissions", "network", "allow")
@@ -76,6 +78,21 @@ class PolicyDocument:
         data = plain(self._root)
         assert isinstance(data, dict)
         return data
+
+    def line(self, place: str) -> int | None:
+        """The line (from 1) of what is called `storage.allow[0]` or `resources.limits.memory`."""
+        node: Node = self._root
+        for part in ("permissions", *re.findall(r"[a-z_]+|\[[0-9]+\]", place)):
+            found: Node | None = None
+            if isinstance(node, Mapping):
+                found = node.items.get(part)
+            elif isinstance(node, Sequence) and part.startswith("["):
+                index = int(part[1:-1])
+                found = node.items[index] if index < len(node.items) else None
+            if found is None:
+                return None
+            node = found
+        return node.line
 
     def grant_storage(self, uri: str, access: Iterable[Access]) -> bool:
         """Allows `access` to `uri`, in addition to what is allowed to it already."""
@@ -261,7 +278,7 @@ def _container(data: dict[str, Any], path: tuple[str | int, ...], empty: Any) ->
     return here
 
 
-def _some(texts: Sequence[str]) -> edit.Item:
+def _some(texts: Items[str]) -> edit.Item:
     """One as itself, several as a list."""
     return texts[0] if len(texts) == 1 else list(texts)
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from filelock import FileLock, Timeout
 
-from wassette.errors import PolicyConflict, PolicyError, StoreError, visible
+from wassette.errors import PolicyChanged, PolicyConflict, PolicyError, StoreError, visible
 from wassette.policy.document import PolicyDocument
 from wassette.policy.nodes import MAX_BYTES
 from wassette.policy.parse import decode_policy, parse_policy
@@ -119,6 +119,38 @@ class PolicyStore:
             yield document
             if document.to_text() != before:
                 _replace(path, document.to_text())
+
+    # ---- the text as a whole ----
+
+    def text(self, component_id: str) -> tuple[str, str]:
+        """The policy as it is written, broken or not, and what names this text; both empty if
+        there is none. Raises `PolicyError` if it cannot be read."""
+        path = self.path(component_id)
+        try:
+            text, _ = _read_file(path)
+        except FileNotFoundError:
+            return "", ""
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return text, _sha256(text)
+
+    def write(self, component_id: str, text: str, version: str) -> bool:
+        """Have `text`, which the caller has parsed, be the policy, if the one that is there is that
+        which `version` names. Returns whether it is another one.
+
+        Raises `PolicyChanged`, `StoreError`.
+        """
+        path = self.path(component_id)
+        with self._locked():
+            present, known = self.text(component_id)
+            if known != version:
+                raise PolicyChanged(
+                    f"The policy of '{component_id}' was changed meanwhile, so it was left as it is"
+                )
+            if known and present == text:
+                return False
+            _replace(path, text)
+        return True
 
     # ---- policies from a manifest ----
 

@@ -10,3 +10,7 @@
 
 Imported when a person wants the window, not before.
 """
+
+from .server import WindowServer
+
+__all__ = ["WindowServer"]

@@ -14,7 +14,7 @@ from wassette.window.models import (
     Revoked,
 )
 
-from .base import Cursor, Limit
+from .base import Cursor, Limit, TheWindow
 
 router = APIRouter(prefix="/api/approvals", tags=["approvals"])
 
@@ -23,30 +23,37 @@ ApprovalId = Annotated[str, Path(pattern="^[0-9a-f]{20}$")]
 
 @router.get("")
 async def list_approvals(
-    state: Literal["pending", "ended"] = "pending", cursor: Cursor = None, limit: Limit = 100
+    window: TheWindow,
+    state: Literal["pending", "ended"] = "pending",
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> Approvals:
     """Those that can be decided, oldest first; or those that are over, newest first."""
-    raise NotImplementedError
+    if state == "pending":
+        return await window.asked.pending(cursor, limit)
+    return await window.asked.ended(cursor, limit)
 
 
 @router.get("/{request_id}")
-async def get_approval(request_id: ApprovalId) -> Approval:
-    raise NotImplementedError
+async def get_approval(window: TheWindow, request_id: ApprovalId) -> Approval:
+    return await window.asked.get(request_id)
 
 
 @router.post("/{request_id}/decision")
-async def decide_approval(request_id: ApprovalId, body: DecisionRequest) -> Decided:
+async def decide_approval(
+    window: TheWindow, request_id: ApprovalId, body: DecisionRequest
+) -> Decided:
     """`digest` has to be that of the request that was shown."""
-    raise NotImplementedError
+    return await window.asked.decide(request_id, body)
 
 
 @router.post("/{request_id}/revoke")
-async def revoke_approval(request_id: ApprovalId) -> Revoked:
+async def revoke_approval(window: TheWindow, request_id: ApprovalId) -> Revoked:
     """Take back what was allowed for a session, an hour or (soon after, from here) always."""
-    raise NotImplementedError
+    return await window.asked.revoke(request_id)
 
 
 @router.post("/deny")
-async def deny_all(body: DenyAll) -> DeniedAll:
+async def deny_all(window: TheWindow, body: DenyAll) -> DeniedAll:
     """Deny everything that a component asks for now."""
-    raise NotImplementedError
+    return DeniedAll(denied=await window.asked.deny_all(body.component_id))

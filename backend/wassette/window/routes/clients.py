@@ -1,5 +1,7 @@
 """Wassette in the editors and agents of this machine."""
 
+import asyncio
+
 from fastapi import APIRouter
 
 from wassette.window.models import (
@@ -10,30 +12,36 @@ from wassette.window.models import (
     ClientVerified,
     PlanRequest,
 )
+from wassette.window.models import ClientsEvent as Changed
 
-from .base import ClientId
+from .base import ClientId, TheWindow
 
 router = APIRouter(prefix="/api/clients", tags=["clients"])
 
 
 @router.get("")
-async def list_clients() -> Clients:
-    raise NotImplementedError
+async def list_clients(window: TheWindow) -> Clients:
+    def look() -> Clients:
+        return window.registered.all(window.record.clients())
+
+    return await asyncio.to_thread(look)
 
 
 @router.post("/{client_id}/plan")
-async def plan_client(client_id: ClientId, body: PlanRequest) -> ClientPlan:
+async def plan_client(window: TheWindow, client_id: ClientId, body: PlanRequest) -> ClientPlan:
     """What would change in its settings. Changes nothing."""
-    raise NotImplementedError
+    return await asyncio.to_thread(window.registered.plan, client_id, body)
 
 
 @router.post("/{client_id}/apply")
-async def apply_client(client_id: ClientId, body: ApplyRequest) -> ClientChanged:
+async def apply_client(window: TheWindow, client_id: ClientId, body: ApplyRequest) -> ClientChanged:
     """Make the change that was planned; 409 if it would be another one by now."""
-    raise NotImplementedError
+    changed = await asyncio.to_thread(window.registered.apply, client_id, body)
+    window.events.tell(Changed(type="clients"))
+    return changed
 
 
 @router.post("/{client_id}/verify")
-async def verify_client(client_id: ClientId) -> ClientVerified:
+async def verify_client(window: TheWindow, client_id: ClientId) -> ClientVerified:
     """Ask the client's own command, which may start Wassette."""
-    raise NotImplementedError
+    return await asyncio.to_thread(window.registered.verify, client_id)

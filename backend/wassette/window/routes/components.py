@@ -1,37 +1,50 @@
 """The components that there are."""
 
+import asyncio
+
 from fastapi import APIRouter
 
+from wassette.answers import ComponentState
+from wassette.errors import ComponentNotFound, WassetteError
+from wassette.window import switches
 from wassette.window.models import ComponentDetail, Components, Enabled
 
-from .base import ComponentId, Cursor, Limit
+from .base import ComponentId, Cursor, Limit, TheWindow
 
 router = APIRouter(prefix="/api/components", tags=["components"])
 
 
 @router.get("")
-async def list_components(cursor: Cursor = None, limit: Limit = 500) -> Components:
+async def list_components(
+    window: TheWindow, cursor: Cursor = None, limit: Limit = 500
+) -> Components:
     """By id."""
-    raise NotImplementedError
+    return await asyncio.to_thread(window.components.all, cursor, limit)
 
 
 @router.get("/{component_id}")
-async def get_component(component_id: ComponentId) -> ComponentDetail:
-    raise NotImplementedError
+async def get_component(window: TheWindow, component_id: ComponentId) -> ComponentDetail:
+    try:
+        state = ComponentState(component_id, await window.host.component(component_id))
+    except ComponentNotFound:
+        raise
+    except WassetteError as error:
+        state = ComponentState(component_id, None, str(error))
+    return await asyncio.to_thread(window.components.one, state)
 
 
 @router.delete("/{component_id}", status_code=204)
-async def unload_component(component_id: ComponentId) -> None:
+async def unload_component(window: TheWindow, component_id: ComponentId) -> None:
     """Remove a component and its policy."""
-    raise NotImplementedError
+    await window.host.unload(component_id)
 
 
 @router.post("/{component_id}/enabled", status_code=204)
-async def set_enabled(component_id: ComponentId, body: Enabled) -> None:
-    raise NotImplementedError
+async def set_enabled(window: TheWindow, component_id: ComponentId, body: Enabled) -> None:
+    await switches.enable(window.host, component_id, on=body.enabled)
 
 
 @router.post("/{component_id}/seen", status_code=204)
-async def mark_seen(component_id: ComponentId) -> None:
+async def mark_seen(window: TheWindow, component_id: ComponentId) -> None:
     """The person has been shown what is different about it: its permissions count again."""
-    raise NotImplementedError
+    await window.host.mark_seen(component_id)

@@ -1,23 +1,39 @@
 """Who the page is, and how the host is."""
 
+import sys
+from pathlib import Path
+
 from fastapi import APIRouter
 
+from wassette._version import __version__
+from wassette.window import switches, views
 from wassette.window.models import Pause, Paused, Session, Status
+
+from .base import TheBrowser, TheWindow
 
 router = APIRouter(prefix="/api", tags=["session"])
 
 
 @router.get("/session")
-async def get_session() -> Session:
-    raise NotImplementedError
+async def get_session(window: TheWindow, browser: TheBrowser) -> Session:
+    return Session(
+        csrf=browser.csrf,
+        version=__version__,
+        component_dir=views.clean(str(window.host.settings.component_dir)),
+        home=views.clean(str(Path.home())),
+        paused=switches.paused(window.host),
+        platform=sys.platform,
+    )
 
 
 @router.get("/status")
-async def get_status() -> Status:
-    raise NotImplementedError
+async def get_status(window: TheWindow) -> Status:
+    return await window.status()
 
 
 @router.post("/pause")
-async def set_paused(body: Pause) -> Paused:
+async def set_paused(window: TheWindow, body: Pause) -> Paused:
     """While paused, no tool is called."""
-    raise NotImplementedError
+    await switches.pause(window.host, on=body.paused)
+    window.events.status_changed()
+    return Paused(paused=switches.paused(window.host))
