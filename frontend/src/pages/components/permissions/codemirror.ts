@@ -23,6 +23,7 @@ const look = EditorView.theme({
   '&.cm-focused': { outline: '2px solid var(--accent)', outlineOffset: '-2px' },
   '.cm-cursor': { borderLeftColor: 'var(--ink)' },
   '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--accent-soft) !important' },
+  '*': { boxSizing: 'border-box' },
   '.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--deny)', textUnderlineOffset: '3px' },
   '.cm-diagnostic': { fontFamily: 'var(--sans)', padding: '6px 10px', borderLeft: '3px solid var(--deny)' },
   '.cm-tooltip': { backgroundColor: 'var(--raised)', color: 'var(--ink)', border: '1px solid var(--line)', borderRadius: '6px', boxShadow: 'var(--shadow-2)' },
@@ -53,8 +54,16 @@ interface Options {
 
 export function openEditor(parent: HTMLElement, options: Options): Editor {
   let quiet = false
+  // In a shadow root the editor's styles are style sheets that are adopted; in the page itself they
+  // would be inline, which the content security policy refuses.
+  const root = parent.shadowRoot ?? parent.attachShadow({ mode: 'open' })
+  const inner = document.createElement('div')
+  inner.className = 'inner'
+  root.replaceChildren(inner)
+  inner.style.height = '100%'
   const view = new EditorView({
-    parent,
+    parent: inner,
+    root,
     state: EditorState.create({
       doc: options.text,
       extensions: [
