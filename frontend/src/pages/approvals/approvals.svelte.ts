@@ -8,7 +8,7 @@ import { inOrder, type Approval } from './queue'
 
 type Choosing = Omit<Schemas['schemas']['DecisionRequest'], 'digest' | 'allow'>
 
-const PAGE = 200
+const PAGE = 500
 const FEW = 5 // so many are fetched one by one; more, all at once
 const PAUSE = 80 // milliseconds: events come in bursts
 
@@ -45,6 +45,7 @@ class Approvals {
 
   async reload(): Promise<void> {
     clearTimeout(this.#timer)
+    const began = performance.now()
     const turn = ++this.#turn
     this.#all = false
     this.#news.clear()
@@ -61,6 +62,7 @@ class Approvals {
       this.#set(found)
       this.problem = null
       this.loaded = true
+      this.#took = performance.now() - began
     } catch (thrown) {
       if (turn !== this.#turn) return
       this.problem = Problem.of(thrown)
@@ -93,8 +95,12 @@ class Approvals {
   }
 
   async denyAll(componentId: string): Promise<void> {
-    const { denied } = await take(api.POST('/api/approvals/deny', { body: { component_id: componentId } }))
+    const before = this.pending.map((one) => one.id)
+    await take(api.POST('/api/approvals/deny', { body: { component_id: componentId } }))
     await this.reload()
+    // After the second no, those of the same kind are not asked any more: these are denied as well.
+    const here = new Set(this.pending.map((one) => one.id))
+    const denied = before.filter((id) => !here.has(id)).length
     toasts.say(`${denied === 1 ? '1 question' : `${denied} questions`} of ${componentId} denied`)
     void status.reload()
   }
@@ -128,8 +134,10 @@ class Approvals {
   }
 
   #all = false
+  /** Milliseconds that the last look at all of them took: with a thousand, not one for each event. */
+  #took = 0
 
-  #soon(all: boolean, delay = PAUSE) {
+  #soon(all: boolean, delay = Math.max(PAUSE, this.#took)) {
     this.#all ||= all
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.#fetch(), delay)

@@ -96,10 +96,15 @@ export class Asking {
     if (!this.armed) this.#timer = setTimeout(() => this.#look(), this.#arming.left(now) + 1)
   }
 
+  /** Whether an answer counts now. */
+  ready(): boolean {
+    if (this.#buttons) this.#at(this.#buttons) // It may have moved since the last look.
+    return this.armed && this.busy === null
+  }
+
   /** Whether it was decided. */
   async #answer(allow: boolean): Promise<boolean> {
-    if (this.#buttons) this.#at(this.#buttons) // It may have moved since the last look.
-    if (!this.armed || this.busy || (allow && !this.complete)) return false
+    if (!this.ready() || (allow && !this.complete)) return false
     this.busy = allow ? 'allow' : 'deny'
     this.problem = null
     try {
