@@ -37,7 +37,9 @@ export function emptyForm(): GrantForm {
 /** What a rule that is there would have been made from, if these fields can say it. */
 export function formOf(permission: Permission): GrantForm | null {
   const form = { ...emptyForm(), kind: permission.kind as GrantForm['kind'] }
-  if (permission.kind === 'memory') return { ...form, limit: permission.rule }
+  // "512 MiB" as it is shown is "512Mi" as it is written.
+  if (permission.kind === 'memory')
+    return { ...form, limit: permission.rule.replace(/\s*([KMG]i?)B$/, '$1').replace(/\s/g, '') }
   if (permission.action !== 'allow') return null
   switch (permission.kind) {
     case 'storage': {

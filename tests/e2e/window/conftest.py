@@ -1,0 +1,107 @@
+"""The window's tests: a real browser, a real host process, real components.
+
+`window` has a home and a host of its own, and may change anything. `shared_window` is for looking only: one
+home and one host serve all tests that use it, so they cost a fraction of a second each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.cli import Cli, copy_of
+from support.hosts import end_hosts
+from support.window import WIDE, Window, chromium, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    # Ended with this directory's tests: Playwright keeps an event loop in this thread, in which no
+    # test that has one of its own could run.
+    if why := missing():
+        pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium())
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="package")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A home with `toolbox` (a starter) and `c-probe` loaded, to be copied."""
+    from build import build
+
+    cli = Cli(tmp_path_factory.mktemp("window-template"))
+    cli.ok("component", "load", "starter:toolbox")
+    cli.ok("component", "load", build("c-probe"))
+    return cli
+
+
+def _context(browser: Browser) -> BrowserContext:
+    width, height = WIDE
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="light",
+        locale="en-GB",
+        permissions=["clipboard-write"],
+    )
+    context.set_default_timeout(30_000)
+    return context
+
+
+def _opened(browser: Browser, cli: Cli) -> Iterator[Window]:
+    context = _context(browser)
+    try:
+        window = Window.open(cli, context)
+        yield window
+        assert window.complaints == []
+    finally:
+        context.close()
+        end_hosts(cli.home)
+
+
+@pytest.fixture
+def window(browser: Browser, template: Cli, tmp_path: Path) -> Iterator[Window]:
+    """A window on a home with `toolbox` and `c-probe`."""
+    yield from _opened(browser, copy_of(template, tmp_path / "home"))
+
+
+@pytest.fixture
+def empty_window(browser: Browser, tmp_path: Path) -> Iterator[Window]:
+    """A window on a home without any component."""
+    home = tmp_path / "home"
+    home.mkdir()
+    yield from _opened(browser, Cli(home))
+
+
+@pytest.fixture(scope="package")
+def _shared(browser: Browser, template: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
+    cli = copy_of(template, tmp_path_factory.mktemp("window-shared") / "home")
+    cli.env["WASSETTE_IDLE_TIMEOUT"] = "600"
+    context = _context(browser)
+    try:
+        yield Window.open(cli, context)
+    finally:
+        context.close()
+        end_hosts(cli.home)
+
+
+@pytest.fixture
+def shared_window(_shared: Window) -> Iterator[Window]:
+    """A window on a home that others look at, too. Change nothing."""
+    width, height = WIDE
+    _shared.complaints.clear()
+    _shared.expected.clear()
+    _shared.page.set_viewport_size({"width": width, "height": height})
+    _shared.page.emulate_media(color_scheme="light")
+    yield _shared
+    assert _shared.complaints == []
