@@ -12,14 +12,15 @@ from playwright.sync_api import Page, expect
 from support.approvals import asked, network
 from support.asking import Web, web
 from support.wat import one_function, write
-from support.window import NARROW, PATIENCE, check_accessible, shot, text
+from support.hosted import PATIENCE, shoot, text
+from support.window import NARROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
-    from support.window import Pages, Running
+    from support.hosted import Hosted, Pages
     from wassette.approvals.model import ApprovalRequest, Decision
 
 
@@ -30,9 +31,9 @@ def site() -> Iterator[Web]:
 
 
 @pytest.fixture
-def fetching(window: Running, fixture_component: Callable[[str], Path]) -> Running:
-    window.load(fixture_component("c-http"))
-    return window
+def fetching(here: Hosted, fixture_component: Callable[[str], Path]) -> Hosted:
+    here.load(fixture_component("c-http"))
+    return here
 
 
 def fetch(site: Web, path: str = "/a") -> dict[str, Any]:
@@ -56,8 +57,8 @@ def waits(call: Future[Any]) -> None:
         call.result(0.3)
 
 
-def test_an_agent_waits_and_is_allowed(fetching: Running, pages: Pages, site: Web) -> None:
-    page = pages.open(fetching.link(), "/settings")
+def test_an_agent_waits_and_is_allowed(fetching: Hosted, pages: Pages, site: Web) -> None:
+    page = pages.open(fetching, "/settings")
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
     call = fetching.agent("request", fetch(site))
     # It comes over whatever page is open, and says who wants what.
@@ -74,8 +75,8 @@ def test_an_agent_waits_and_is_allowed(fetching: Running, pages: Pages, site: We
     deny, allow = armed(page, "Deny"), armed(page, "Allow")
     assert deny.bounding_box()["width"] == allow.bounding_box()["width"]
     assert deny.bounding_box()["height"] == allow.bounding_box()["height"]
-    check_accessible(page)
-    shot(page, "approval-sheet")
+    assert pages.of(page).findings() == []
+    shoot(page, "approval-sheet")
     waits(call)
     assert site.paths == []
     allow.click()
@@ -93,8 +94,8 @@ def test_an_agent_waits_and_is_allowed(fetching: Running, pages: Pages, site: We
     assert site.paths == ["/a"]
 
 
-def test_with_the_keyboard_only(fetching: Running, pages: Pages, site: Web) -> None:
-    page = pages.open(fetching.link(), "/activity")
+def test_with_the_keyboard_only(fetching: Hosted, pages: Pages, site: Web) -> None:
+    page = pages.open(fetching, "/activity")
     call = fetching.agent("request", fetch(site))
     armed(page, "Deny")
     page.keyboard.press("Escape")
@@ -113,15 +114,15 @@ def test_with_the_keyboard_only(fetching: Running, pages: Pages, site: Web) -> N
     assert site.paths == ["/b"]
 
 
-def test_always_is_written_and_can_be_undone(fetching: Running, pages: Pages, site: Web) -> None:
-    page = pages.open(fetching.link(), "/approvals")
+def test_always_is_written_and_can_be_undone(fetching: Hosted, pages: Pages, site: Web) -> None:
+    page = pages.open(fetching, "/approvals")
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
-    shot(page, "approvals-empty")
+    shoot(page, "approvals-empty")
     call = fetching.agent("request", fetch(site))
     page.get_by_role("radio", name="Always").check()
     expect(page.get_by_text("written to the policy of c-http")).to_be_visible()
-    shot(page, "approvals-one")
-    check_accessible(page)
+    shoot(page, "approvals-one")
+    assert pages.of(page).findings() == []
     rule = page.locator("code.rule").inner_text()
     armed(page, "Allow").click()
     assert "hello" in text(call.result(PATIENCE))
@@ -140,17 +141,17 @@ def test_always_is_written_and_can_be_undone(fetching: Running, pages: Pages, si
 
 
 def test_an_hour_is_in_the_history_and_can_be_taken_back(
-    fetching: Running, pages: Pages, site: Web
+    fetching: Hosted, pages: Pages, site: Web
 ) -> None:
-    page = pages.open(fetching.link(), "/approvals")
+    page = pages.open(fetching, "/approvals")
     call = fetching.agent("request", fetch(site))
     page.get_by_role("radio", name="One hour").check()
     armed(page, "Allow").click()
     assert "hello" in text(call.result(PATIENCE))
     page.get_by_role("link", name="Before", exact=True).click()
     expect(page.get_by_text("Allowed for one hour here")).to_be_visible()
-    shot(page, "approvals-before")
-    check_accessible(page)
+    shoot(page, "approvals-before")
+    assert pages.of(page).findings() == []
     page.get_by_role("button", name="Take back").click()
     expect(page.get_by_role("button", name="Take back")).to_have_count(0)
     page.reload()
@@ -182,9 +183,9 @@ NOW = """() => new Promise(done => {
 })"""
 
 
-def test_nobody_allows_by_accident(fetching: Running, pages: Pages, site: Web) -> None:
+def test_nobody_allows_by_accident(fetching: Hosted, pages: Pages, site: Web) -> None:
     """A click and an Enter that were under way when the question came."""
-    page = pages.open(fetching.link(), "/settings")
+    page = pages.open(fetching, "/settings")
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
     handle = page.evaluate_handle(f"() => ({{tried: ({NOW})()}})")
     call = fetching.agent("request", fetch(site))
@@ -195,8 +196,8 @@ def test_nobody_allows_by_accident(fetching: Running, pages: Pages, site: Web) -
     assert "hello" in text(call.result(PATIENCE))
 
 
-def test_a_question_that_moves_waits_again(fetching: Running, pages: Pages, site: Web) -> None:
-    page = pages.open(fetching.link(), "/approvals")
+def test_a_question_that_moves_waits_again(fetching: Hosted, pages: Pages, site: Web) -> None:
+    page = pages.open(fetching, "/approvals")
     call = fetching.agent("request", fetch(site))
     allow = armed(page, "Allow")
     # Something above it grows, and the buttons are elsewhere by the time of the click.
@@ -221,12 +222,12 @@ def test_a_question_that_moves_waits_again(fetching: Running, pages: Pages, site
     call.result(PATIENCE)
 
 
-def test_what_is_decided_elsewhere_goes(fetching: Running, pages: Pages, site: Web) -> None:
+def test_what_is_decided_elsewhere_goes(fetching: Hosted, pages: Pages, site: Web) -> None:
     from wassette.approvals.files import default_directory
     from wassette.approvals.model import Surface, denied
     from wassette.approvals.store import Store
 
-    page = pages.open(fetching.link(), "/settings")
+    page = pages.open(fetching, "/settings")
     call = fetching.agent("request", fetch(site))
     expect(sheet(page)).to_be_visible()
     store = Store(default_directory(fetching.settings.component_dir))
@@ -239,11 +240,11 @@ def test_what_is_decided_elsewhere_goes(fetching: Running, pages: Pages, site: W
     expect(page.get_by_text("Denied on the command line")).to_be_visible()
 
 
-def test_later_is_not_a_no(fetching: Running, pages: Pages, site: Web) -> None:
-    page = pages.open(fetching.link(), "/settings", NARROW)
+def test_later_is_not_a_no(fetching: Hosted, pages: Pages, site: Web) -> None:
+    page = pages.open(fetching, "/settings", NARROW)
     call = fetching.agent("request", fetch(site))
     armed(page, "Allow")
-    shot(page, "approval-sheet-narrow")
+    shoot(page, "approval-sheet-narrow")
     page.get_by_role("button", name="Later").click()
     expect(sheet(page)).to_have_count(0)
     waits(call)
@@ -252,29 +253,29 @@ def test_later_is_not_a_no(fetching: Running, pages: Pages, site: Web) -> None:
     expect(page.get_by_role("heading", name="Clients")).to_be_visible()
     expect(sheet(page)).to_have_count(0)
     page.get_by_role("link", name="Approvals, 1 waiting").click()
-    shot(page, "approvals-one-narrow")
+    shoot(page, "approvals-one-narrow")
     armed(page, "Allow").click()
     assert "hello" in text(call.result(PATIENCE))
 
 
 def test_what_is_picked_is_what_is_given(
-    window: Running, pages: Pages, home: Path, fixture_component: Callable[[str], Path]
+    here: Hosted, pages: Pages, home: Path, fixture_component: Callable[[str], Path]
 ) -> None:
     """The file picker is the grant; also for a name with a space in it."""
-    window.load(fixture_component("c-probe"))
+    here.load(fixture_component("c-probe"))
     folder = home / "documents" / "my notes"
     folder.mkdir(parents=True)
     (folder / "a b.txt").write_text("fourteen bytes")
     (folder / "x*.txt").write_text("")
-    page = pages.open(window.link(), "/approvals")
-    call = window.agent("read-file", {"path": str(folder / "a b.txt")})
+    page = pages.open(here, "/approvals")
+    call = here.agent("read-file", {"path": str(folder / "a b.txt")})
     expect(page.locator(".exact")).to_have_text(str(folder / "a b.txt"))
     page.get_by_role("button", name="Choose a file or folder…").click()
     picker = page.get_by_role("dialog")
     expect(picker.get_by_role("button", name="a b.txt")).to_have_attribute("aria-pressed", "true")
     expect(picker).to_contain_text("this file only")
-    shot(page, "approvals-picker")
-    check_accessible(page)
+    shoot(page, "approvals-picker")
+    assert pages.of(page).findings() == []
     picker.get_by_role("button", name="x*.txt").click()
     expect(picker.get_by_role("button", name="Choose this file")).to_be_disabled()
     picker.get_by_role("button", name="x*.txt").click()
@@ -283,20 +284,20 @@ def test_what_is_picked_is_what_is_given(
     page.get_by_role("radio", name="Always").check()
     armed(page, "Allow").click()
     assert "fourteen bytes" in text(call.result(PATIENCE))
-    assert f"fs://{folder}/**" in window.policy("c-probe")
+    assert f"fs://{folder}/**" in here.policy("c-probe")
 
 
-def test_a_thousand_wait(window: Running, pages: Pages, tmp_path: Path) -> None:
+def test_a_thousand_wait(here: Hosted, pages: Pages, tmp_path: Path) -> None:
     """As many as there can be: the page counts them, groups them, and denies those of one."""
     names = [f"tool-{number}" for number in range(4)]
     for name in names:
-        window.load(write(tmp_path, name, one_function(name)))
+        here.load(write(tmp_path, name, one_function(name)))
     requests = [
         asked(
             network(
                 f"https://host-{number % 125}.example.com/{number}", ("GET", "POST")[number % 2]
             ),
-            component=window.host.loaded(name),
+            component=here.host.loaded(name),
             session=f"session of {name}",
             call=f"call {name} {number}",
             tool=name,
@@ -304,11 +305,11 @@ def test_a_thousand_wait(window: Running, pages: Pages, tmp_path: Path) -> None:
         for name in names
         for number in range(250)
     ]
-    waiting = [window.portal.start_task_soon(_ask, window, one) for one in requests]
-    page = pages.open(window.link(), "/approvals")
+    waiting = [here.portal.start_task_soon(_ask, here, one) for one in requests]
+    page = pages.open(here, "/approvals")
     expect(page.get_by_text("1 of 1000")).to_be_visible(timeout=PATIENCE * 1000)
     expect(page.get_by_role("link", name="Approvals, 1000 waiting")).to_be_attached()
-    shot(page, "approvals-many")
+    shoot(page, "approvals-many")
     # Those for one host are together, and no more are drawn than can be looked at.
     rows = page.get_by_role("list", name="Waiting questions").get_by_role("listitem")
     assert 20 < rows.count() <= 60
@@ -327,10 +328,10 @@ def test_a_thousand_wait(window: Running, pages: Pages, tmp_path: Path) -> None:
     assert not any(one.allow for one in decided)
     assert not any(one.done() for one in waiting[250:])
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-    shot(page, "approvals-many-narrow")
+    shoot(page, "approvals-many-narrow")
     for one in waiting:
         one.cancel()
 
 
-async def _ask(running: Running, request: ApprovalRequest) -> Decision:
-    return await (await running.host.asking.approvals()).ask(request)
+async def _ask(here: Hosted, request: ApprovalRequest) -> Decision:
+    return await (await here.host.asking.approvals()).ask(request)
