@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from support.cli import Cli, copy_of
+from support.hosted import Hosted, Pages, hosted
 from support.hosts import end_hosts
 from support.window import WIDE, Window, chromium, missing
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext
+
+    from wassette.config import Settings
 
 
 @pytest.fixture(scope="package")
@@ -107,3 +111,22 @@ def shared_window(_shared: Window) -> Iterator[Window]:
     _shared.page.emulate_media(color_scheme="light")
     yield _shared
     assert _shared.complaints == []
+
+
+@pytest.fixture
+def here(settings: Settings) -> Iterator[Hosted]:
+    """A host of this process with its window, for tests that reach into it."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(hosted(settings, portal)) as one,
+    ):
+        yield one
+
+
+@pytest.fixture
+def pages(browser: Browser, home: Path) -> Iterator[Pages]:
+    """Opens windows of `here`."""
+    one = Pages(browser, home)
+    yield one
+    one.close()
+    assert one.complaints == []
