@@ -51,9 +51,11 @@ class Change:
     """Whether components came, went, or can or cannot be used now."""
     updated: frozenset[str]
     """Ids of the components of which something changed: bytes, state or policy."""
+    paused: bool = False
+    """Whether Wassette was paused, or goes on."""
 
     def __bool__(self) -> bool:
-        return self.tools or self.components or bool(self.updated)
+        return self.tools or self.components or bool(self.updated) or self.paused
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class ComponentState:
     id: str
     record: ComponentRecord | None
     error: str | None = None
+    enabled: bool = True
+    """Whether a person has not switched it off."""
 
     def listed(self, tools: list[Tool]) -> dict[str, Any]:
         """As `component list` and `list-components` show it; `tools` are its own."""
@@ -145,6 +149,8 @@ class ComponentState:
             entry["renamed_tools"] = renamed
         if self.error is not None:
             entry["error"] = self.error
+        if not self.enabled:
+            entry["enabled"] = False
         return entry
 
 

@@ -9,7 +9,8 @@
     │   ├── InvalidReference   a reference (`file://…`) cannot be resolved or read
     │   ├── InvalidComponent   the bytes are not a component that can run here
     │   ├── DigestMismatch     the bytes are not those that were asked for
-    │   └── ComponentChanged   the bytes on disk are not those that were loaded
+    │   ├── ComponentChanged   the bytes on disk are not those that were loaded
+    │   └── ComponentDisabled  a person has switched it off
     ├── PolicyError            a policy file cannot be read; names file, line and reason
     │   ├── NotEnforceable     a rule that this version cannot enforce; never widened instead
     │   ├── PolicyConflict     a manifest's policy would replace what a person wrote
@@ -17,6 +18,7 @@
     ├── ProvisioningFailed     a component of a manifest cannot be had; names each
     ├── ToolNotFound           no tool has this name
     ├── NeedsPerson            only a person may do this; says how
+    ├── HostPaused             a person has paused Wassette: no call starts
     ├── ApprovalError
     │   ├── NotAskable         nobody can be asked for this: no rule says it, or it is too wide
     │   ├── ApprovalNotFound   no approval request has this id
@@ -102,6 +104,18 @@ class ComponentChanged(ComponentError):
     """The bytes on disk are not those that a person loaded."""
 
 
+class ComponentDisabled(ComponentError):
+    """A person has switched a component off."""
+
+    def __init__(self, component_id: str) -> None:
+        shown = visible(component_id)
+        super().__init__(
+            f"Component '{shown}' is disabled, so its tools cannot be called. Only a person can "
+            f"enable it: wassette component enable {shown}"
+        )
+        self.component_id = component_id
+
+
 class PolicyError(WassetteError):
     """A policy is refused; the message has file, line (if known) and reason."""
 
@@ -134,6 +148,16 @@ class ToolNotFound(WassetteError):
 
 class NeedsPerson(WassetteError):
     """Asked for by an agent, but only a person may do it."""
+
+
+class HostPaused(WassetteError):
+    """A person has paused Wassette."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Wassette is paused, so no tool is called. Only a person can have it go on: "
+            "wassette host resume"
+        )
 
 
 class ApprovalError(WassetteError):

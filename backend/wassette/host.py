@@ -32,6 +32,7 @@ from .errors import (
     ComponentError,
     ComponentNotFound,
     DigestMismatch,
+    HostPaused,
     InvalidArguments,
     InvalidComponent,
     PolicyError,
@@ -41,7 +42,8 @@ from .errors import (
     WassetteError,
     visible,
 )
-from .outgoing import Held, Requests, WayOut
+from .learning import Learning
+from .outgoing import MAX_EXCHANGES, Held, Requests, WayOut
 from .paths import paths
 from .policy import (
     Access,
@@ -64,12 +66,13 @@ from .policy import (
 from .policy.network import NetworkTarget
 from .policy.verdict import Kind, Situation, explain
 from .presence import Presence
-from .recording import Call, Recorder
+from .recording import Call, Recorder, only_a_person
 from .sandbox.tiers import Tier
 from .secrets import ComponentSecrets, Place, SecretReader, SecretStore
 from .secrets.reader import in_thread
 from .session import Session
 from .toolset import Toolset
+from .usage import FileUse, How, NetworkUse, Usage
 from .workers.clock import Clock
 from .workers.compiler import Compiler
 from .workers.launcher import default_launcher
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
     from .policy import Injection, NetworkRule
     from .secrets import Kept
     from .toolset import Tool
+    from .usage import UnusedGrant
 
     Review = Callable[[ComponentRecord, ComponentRecord | None], Awaitable[None]]
 
@@ -148,8 +152,9 @@ class _Seen:
 
     version: object
     toolset: Toolset
+    paused: bool
     components: Mapping[str, tuple[object, ...]]
-    """By id: digest or error, and what its policy says."""
+    """By id: digest or error and whether it is enabled, and what its policy says."""
 
     def changed_since(self, before: _Seen) -> Change:
         ids = self.components.keys() | before.components.keys()
@@ -159,6 +164,7 @@ class _Seen:
             components={one: found[0] for one, found in self.components.items()}
             != {one: found[0] for one, found in before.components.items()},
             updated=frozenset(differ),
+            paused=self.paused != before.paused,
         )
 
 
@@ -210,6 +216,10 @@ class Host:
         )
         self._secret_reader = SecretReader(self._secrets)
         self._recorder = Recorder(paths().activity, self._secrets.values_read)
+        self._usage = Usage(paths().usage, settings.component_dir)
+        self.learning = Learning(
+            self.store, self.policies, self._usage, self._recorder, self._storage
+        )
         self._also_protected: tuple[Path, ...] = ()
         self.asking = Asking(
             settings.component_dir,
@@ -241,6 +251,7 @@ class Host:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
         await self._way_out.close()
+        await self._usage.close()
         await self._recorder.close()
 
     # -- components ----------------------------------------------------------------------------
@@ -341,28 +352,38 @@ class Host:
             self._notify()
 
     async def unload(self, component_id: str) -> None:
-        """Remove a component with its policy. Raises `ComponentNotFound`."""
+        """Remove a component with its policy. Raises `ComponentNotFound`, and `NeedsPerson` if a
+        client wants that of one that is disabled."""
+        if self.store.is_disabled(component_id):
+            # Loaded again, it would be enabled.
+            only_a_person(
+                "remove a component that is disabled",
+                f"wassette component unload {visible(component_id)}",
+            )
         await asyncio.to_thread(self.store.remove, component_id)
         await asyncio.to_thread(self.policies.reset, component_id)
         await self.asking.component_changed(component_id, None)
+        self._usage.forget(component_id)
         self._recorder.change("unload", component_id)
         self._notify()
 
     def components(self) -> list[ComponentState]:
         """Every component, by id. Cheap: nothing is compiled, and wasmtime is not loaded."""
         found = []
+        disabled = self.store.disabled()
         for component_id in self.store.ids():
+            enabled = component_id not in disabled
             try:
                 known = self.store.get(component_id)
             except ComponentNotFound:
                 continue  # removed meanwhile
             except WassetteError as error:
-                found.append(ComponentState(component_id, None, str(error)))
+                found.append(ComponentState(component_id, None, str(error), enabled))
                 continue
             if isinstance(known, Unexamined):
-                found.append(ComponentState(component_id, None, _UNEXAMINED))
+                found.append(ComponentState(component_id, None, _UNEXAMINED, enabled))
             else:
-                found.append(ComponentState(component_id, known))
+                found.append(ComponentState(component_id, known, None, enabled))
         return found
 
     async def component(self, component_id: str) -> ComponentRecord:
@@ -379,13 +400,43 @@ class Host:
         for state in self.components():
             if state.error == _UNEXAMINED:
                 try:
-                    state = ComponentState(state.id, await self.component(state.id))
+                    record = await self.component(state.id)
+                    state = ComponentState(state.id, record, None, state.enabled)
                 except ComponentNotFound:
                     continue  # removed meanwhile
                 except WassetteError as error:
-                    state = ComponentState(state.id, None, str(error))
+                    state = ComponentState(state.id, None, str(error), state.enabled)
             found.append(state)
         return found
+
+    # -- switching off and on: only for people ---------------------------------------------------
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused Wassette: no call starts, whoever wants it."""
+        return self.store.paused
+
+    async def pause(self) -> None:
+        """Have no call start, in any process, until `resume`; those that run may finish."""
+        await self._set_paused(True)
+
+    async def resume(self) -> None:
+        await self._set_paused(False)
+
+    async def _set_paused(self, paused: bool) -> None:
+        only_a_person("pause Wassette, or have it go on", "wassette host resume")
+        if await asyncio.to_thread(self.store.set_paused, paused):
+            self._recorder.change("pause" if paused else "resume", "")
+        self._notify()
+
+    async def set_enabled(self, component_id: str, enabled: bool) -> None:
+        """Switch a component on or off: its tools are not listed then, and cannot be called. Stays
+        so when it is loaded again. Raises `ComponentNotFound`, `StoreError`."""
+        word = "enable" if enabled else "disable"
+        only_a_person(f"{word} a component", f"wassette component {word} {visible(component_id)}")
+        if await asyncio.to_thread(self.store.set_enabled, component_id, enabled):
+            self._recorder.change(word, component_id)
+        self._notify()
 
     async def _adopt(self, known: Unexamined) -> ComponentRecord:
         incoming = self.store.incoming()
@@ -429,8 +480,10 @@ class Host:
         """The tools of all components that can be used now."""
         version = self.store.version()
         if version is None or version != self._tools.version:
-            records = [state.record for state in self.components() if state.record is not None]
-            self._tools = _Tools(self._settled(version), Toolset(records))
+            states = self.components()
+            records = [state.record for state in states if state.record is not None]
+            disabled = {state.id for state in states if not state.enabled}
+            self._tools = _Tools(self._settled(version), Toolset(records, disabled))
         return self._tools.toolset
 
     async def call_tool(
@@ -444,8 +497,9 @@ class Host:
         printed: Callable[[bytes], None] | None = None,
         dialog: Dialog | None = None,
     ) -> CallResult:
-        """Call a component's tool. Raises `ToolNotFound`, `ComponentError`; whatever goes wrong in
-        the call itself is in the result. `arguments`: an object, or its JSON text as bytes.
+        """Call a component's tool. Raises `ToolNotFound`, `ComponentError`, `HostPaused`; whatever
+        goes wrong in the call itself is in the result. `arguments`: an object, or its JSON text as
+        bytes.
 
         `client`: who calls. `printed` is given what the component prints, while it runs.
         `dialog`: where a person can be asked besides; without a `client`, nobody is asked.
@@ -456,6 +510,8 @@ class Host:
         except ToolNotFound as unknown:
             broken = [f"{s.id}: {s.error}" for s in self.components() if s.error is not None]
             raise (ToolNotFound(name, broken) if broken else unknown) from None
+        if self.paused:
+            raise HostPaused
         if client is not None:
             log.info("%s is called by %s over %s", name, client.name, client.transport)
         record = await self.component(tool.component_id)
@@ -473,7 +529,8 @@ class Host:
             else None,
         )
         data = arguments if isinstance(arguments, bytes) else _dump(arguments)
-        outcome = Outcome(printed=printed)
+        reports = self._reports(record)
+        outcome = Outcome(printed=printed, reports=reports)
         requests = Requests(record.id, partial(self._route, running))
         ended, size, reason = "cancelled", None, ""
         self.presence.begin(call, record.id, client)
@@ -494,7 +551,7 @@ class Host:
                 )
                 if last or not is_error or not await self._run_again(running, outcome, requests):
                     break
-                outcome = Outcome(printed=printed)
+                outcome = Outcome(printed=printed, reports=reports)
                 requests = Requests(record.id, partial(self._route, running))
             ended, reason = "error" if is_error else "ok", str(error or "")
         except WassetteError as broken:
@@ -519,6 +576,7 @@ class Host:
                 refused=refused,
                 exchanges=requests.exchanges,
             )
+            self._used(record, reports, outcome, requests)
         return CallResult(
             tool=tool,
             value=value,
@@ -528,6 +586,29 @@ class Host:
             refused=refused,
             exchanges=tuple(requests.exchanges),
             call=call.id,
+        )
+
+    def _reports(self, record: ComponentRecord) -> str:
+        """What the guard is to tell of the files that a call uses, as an option of its rules: all,
+        if a person wants to learn it; or which rules, if one may be unused."""
+        if record.learn_until > time.time():
+            return "a"
+        policy = self.policies.read(record.id).policy
+        return "u" if self._usage.wants_files(record.id, policy) else ""
+
+    def _used(
+        self, record: ComponentRecord, reports: str, outcome: Outcome, requests: Requests
+    ) -> None:
+        """Have it kept what a call used of what it was granted."""
+        made = [one for one in requests.exchanges if one.allowed]
+        self._usage.called(
+            record.id,
+            self.policies.read(record.id).policy,
+            self.policies.path(record.id),
+            [FileUse(How(how), path) for how, path in outcome.used],
+            [NetworkUse(one.method, one.url, one.address or "") for one in made],
+            watched=record.digest if reports == "a" else None,
+            complete=not outcome.used_more and len(requests.exchanges) < MAX_EXCHANGES,
         )
 
     async def _run_again(self, running: _Running, outcome: Outcome, requests: Requests) -> bool:
@@ -684,7 +765,7 @@ class Host:
 
     def _warm(self, component_id: str) -> None:
         """Have a worker ready before the first call, in a host that stays."""
-        if not self._changed:
+        if not self._changed or self.store.is_disabled(component_id):
             return
 
         async def warm() -> None:
@@ -1000,6 +1081,16 @@ class Host:
         self._notify()
         return done
 
+    async def unused_grants(self, component_id: str) -> list[UnusedGrant]:
+        """What a component may do, and was not seen to do for a month. Raises
+        `ComponentNotFound`."""
+        self._check_known(component_id)
+        return await self._usage.unused(
+            component_id,
+            self.policies.read(component_id).policy,
+            self.policies.path(component_id),
+        )
+
     def protect(self, path: Path) -> None:
         """Give no component access to this file, whatever is granted: it is what grants are read
         from."""
@@ -1217,10 +1308,11 @@ class Host:
         components: dict[str, tuple[object, ...]] = {}
         for state in self.components():
             policy = self.policies.read(state.id)
-            what = state.record.digest if state.record is not None else state.error
+            known = state.record.digest if state.record is not None else state.error
+            what = known, state.enabled
             roots = self._bound(state.id)[0]
             components[state.id] = what, policy.policy, str(policy.error), roots
-        return _Seen(version, self.tools(), components)
+        return _Seen(version, self.tools(), self.paused, components)
 
     def _notify(self) -> None:
         """Tell those who watch of what is otherwise than they know."""

@@ -59,6 +59,11 @@ class Paths:
         return self.state / "activity.db"
 
     @property
+    def usage(self) -> Path:
+        """When grants were used last, and what components that are watched used."""
+        return self.state / "usage.db"
+
+    @property
     def all(self) -> tuple[Path, ...]:
         """Everything of ours. A component that could write here could widen its permissions."""
         return self.data, self.config, self.cache, self.state, self.runtime

@@ -12,6 +12,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from .errors import NeedsPerson
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 
 CALLER: ContextVar[Client | None] = ContextVar("caller", default=None)
 """The client that has this done, for what changes; a person at a terminal if there is none."""
+
+
+def only_a_person(what: str, command: str) -> None:
+    """Raises `NeedsPerson` if it is a client that has this done."""
+    if CALLER.get() is not None:
+        raise NeedsPerson(f"Only a person can {what}. Ask the user to run:\n  {command}")
 
 
 def new_call() -> str:

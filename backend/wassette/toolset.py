@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .components.names import unique_name
-from .errors import ToolNotFound
+from .errors import ComponentDisabled, ToolNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .components.record import ComponentRecord, FunctionRecord
 
@@ -71,15 +71,21 @@ class Tool:
 class Toolset:
     """All tools, by name. Immutable; equal when every name, schema and description is."""
 
-    def __init__(self, records: Iterable[ComponentRecord]) -> None:
+    def __init__(
+        self, records: Iterable[ComponentRecord], disabled: Collection[str] = frozenset()
+    ) -> None:
+        """`disabled`: ids of components whose tools cannot be called. They keep their names, so
+        that switching one off renames no other's."""
         self._by_name: dict[str, Tool] = {}
+        self._disabled: dict[str, Tool] = {}
         taken: set[str] = {*BUILTIN_NAMES, *META_NAMES}
         # Whoever was loaded first has the plain name, so that loading never renames a tool.
         for record in sorted(records, key=lambda one: (one.loaded_at, one.id)):
             for function in record.tools:
                 name = unique_name(function.base_name, record.id, taken)
                 taken.add(name)
-                self._by_name[name] = Tool(name, record.id, function)
+                where = self._disabled if record.id in disabled else self._by_name
+                where[name] = Tool(name, record.id, function)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Toolset) and self._by_name == other._by_name
@@ -87,9 +93,11 @@ class Toolset:
     __hash__ = None  # type: ignore[assignment]
 
     def get(self, name: str) -> Tool:
-        """Raises `ToolNotFound`."""
+        """Raises `ToolNotFound`, `ComponentDisabled`."""
         tool = self._by_name.get(name)
         if tool is None:
+            if name in self._disabled:
+                raise ComponentDisabled(self._disabled[name].component_id)
             raise ToolNotFound(name)
         return tool
 
@@ -99,3 +107,9 @@ class Toolset:
 
     def of(self, component_id: str) -> list[Tool]:
         return [tool for tool in self._by_name.values() if tool.component_id == component_id]
+
+    def all_of(self, component_id: str) -> list[Tool]:
+        """As `of`, also if the component is disabled."""
+        return self.of(component_id) or [
+            tool for tool in self._disabled.values() if tool.component_id == component_id
+        ]

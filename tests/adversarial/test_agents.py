@@ -67,7 +67,8 @@ def everything(settings: Settings) -> dict[str, str]:
     return {
         str(path.relative_to(settings.component_dir)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(settings.component_dir.rglob("*"))
-        if path.is_file() and path.suffix in {".wasm", ".yaml"}
+        if path.is_file()
+        and (path.suffix in {".wasm", ".yaml", ".disabled"} or path.name == ".paused")
     }
 
 
@@ -170,6 +171,46 @@ async def test_everything_that_there_is_to_call(
     assert everything(world) == before
     assert decided(world) == []
     assert site.paths == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("grants", [False, True])
+async def test_switching_on_what_a_person_has_switched_off(
+    world: Settings, tmp_path: Path, era: str, grants: bool
+) -> None:
+    """Attack: whatever there is to call, to have a component enabled and the host go on; also where
+    agents may load and grant, by loading it again, or removing it first."""
+    evil = write(tmp_path / "evil", "calc")
+    yes = Person([{"answer": "once"}] * 20)
+    async with Host(world) as host:
+        await host.set_enabled("calc", False)
+        await host.pause()
+    async with agent(replace(world, agent_grants=grants), era, yes) as (server, mcp):
+        assert not {one.name for one in (await mcp.list_tools()).tools} & {"add", "spin", "trap"}
+        for word in ("enable", "disable", "pause", "resume", "set-enabled", "component-enable"):
+            for arguments in ({"id": "calc"}, {"enabled": True}, {}):
+                assert (await mcp.call_tool(word, arguments)).is_error
+        unloaded = await mcp.call_tool("unload-component", {"id": "calc"})
+        assert unloaded.is_error
+        assert "wassette component unload calc" in unloaded.content[0].text  # type: ignore[union-attr]
+        await mcp.call_tool("load-component", {"path": str(evil)})
+        await mcp.call_tool("reset-permission", {"component_id": "calc"})
+        called = await mcp.call_tool("add", {"a": 1, "b": 2})
+        assert called.is_error
+        assert "is disabled" in called.content[0].text  # type: ignore[union-attr]
+        with_url = {"url": "http://127.0.0.1:9/", "method": "GET", "headers": [], "body": ""}
+        called = await mcp.call_tool("request", with_url)
+        assert "is paused" in called.content[0].text  # type: ignore[union-attr]
+        await mcp.call_tool("call-tool", {"name": "add", "arguments": {"a": 1, "b": 2}})
+        for word in ("resume", "pause", "api/pause", "api/components/calc/enabled"):
+            for method in ("POST", "PUT", "GET"):
+                headers: dict[str, str | list[str]] = {"Authorization": f"Bearer {TOKEN}"}
+                answer = await send(server.port, method, f"/{word}", headers, b'{"paused": false}')
+                assert answer.status >= 400
+        assert server.host.paused
+        assert server.host.store.is_disabled("calc")
+    found = everything(world)
+    assert {".paused", "calc.disabled"} <= found.keys()
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wassette.errors import ComponentError, WassetteError
+from wassette.errors import ComponentDisabled, ComponentError, WassetteError
 
 from .approval_text import wrapped
 from .base import Group, examples
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def component() -> None:
-    """Load, list and remove components."""
+    """Load, list, switch off and remove components."""
 
 
 @component.command(
@@ -61,6 +61,8 @@ def load(reference: str, keep_permissions: bool) -> None:
             note(wrapped(f"  {change}"))
         if loaded.changes and (keep_permissions or has_terminal()):
             await host.mark_seen(loaded.record.id)
+        if host.store.is_disabled(loaded.record.id):
+            note(str(ComponentDisabled(loaded.record.id)))
         if loaded.changed_from is not None:
             note(_what_changed(host, loaded.record, loaded.changed_from))
         elif loaded.changes and not (keep_permissions or has_terminal()):
@@ -100,6 +102,25 @@ def unload(component_id: str) -> None:
     show({"status": "component unloaded successfully", "id": component_id})
 
 
+@component.command(epilog=examples("wassette component disable my-tool"))
+@click.argument("component_id", metavar="ID")
+def disable(component_id: str) -> None:
+    """Switch a component off: its tools are not offered, and cannot be called, until you enable it.
+
+    Calls that are running may finish. It keeps its permissions.
+    """
+    run(lambda host: host.set_enabled(component_id, False))
+    show({"status": "component disabled", "id": component_id})
+
+
+@component.command(epilog=examples("wassette component enable my-tool"))
+@click.argument("component_id", metavar="ID")
+def enable(component_id: str) -> None:
+    """Switch a component on again."""
+    run(lambda host: host.set_enabled(component_id, True))
+    show({"status": "component enabled", "id": component_id})
+
+
 @component.command(
     "list",
     epilog=examples(
@@ -129,5 +150,7 @@ def list_components() -> None:
 def _description(state: ComponentState) -> str:
     if state.error is not None:
         return f"Cannot be used: {state.error}"
+    if not state.enabled:
+        return "Disabled"
     assert state.record is not None
     return state.record.description.strip().partition("\n")[0]

@@ -22,7 +22,7 @@ STOP_TIMEOUT = 20.0  # seconds
 
 @click.group(cls=Group)
 def host() -> None:
-    """Look at the process that serves all of your MCP clients, and end it."""
+    """Look at the process that serves all of your MCP clients, pause it, and end it."""
 
 
 @host.command(epilog=examples("wassette host status", "wassette host status -o json"))
@@ -52,6 +52,42 @@ def stop(everything: bool) -> None:
     show(
         {"stopped": stopped},
         default=lambda: "\n".join(_ended(one) for one in stopped) or "No host process is running.",
+    )
+
+
+@host.command(epilog=examples("wassette host pause"))
+def pause() -> None:
+    """Have no tool called any more, by whatever client, until you resume.
+
+    Calls that are running may finish. It holds for the component directory, whether a host process
+    is running or not.
+    """
+    _set_paused(True)
+
+
+@host.command(epilog=examples("wassette host resume"))
+def resume() -> None:
+    """Have tools called again."""
+    _set_paused(False)
+
+
+def _set_paused(paused: bool) -> None:
+    wanted = _directory()
+    asked = []
+    for one in _all():
+        known = _status(one)
+        if known is not None and known["component_dir"] == wanted:
+            _ask(one, "pause" if paused else "resume")
+            asked.append(known["pid"])
+    if not asked:
+        from .run import run
+
+        run(lambda host: host.pause() if paused else host.resume())
+    word = "paused" if paused else "resumed"
+    go_on = ": no tool is called until `wassette host resume`" if paused else ""
+    show(
+        {"status": word, "component_dir": wanted, "processes": asked},
+        default=lambda: f"{word.capitalize()}{go_on}.",
     )
 
 
@@ -116,5 +152,8 @@ def _table(hosts: list[dict[str, Any]]) -> str:
     for one in hosts:
         clients = ", ".join(client["name"] or "?" for client in one["clients"]) or "none"
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["started"]))
-        rows.append((str(one["pid"]), one["version"], since, clients, one["component_dir"]))
+        paused = " (paused)" if one.get("paused") else ""
+        rows.append(
+            (str(one["pid"]), one["version"], since, clients, one["component_dir"] + paused)
+        )
     return table(("Process", "Version", "Since", "Clients", "Components"), rows)

@@ -29,7 +29,7 @@ def inspect(component_id: str) -> None:
 
     async def work(host: Host) -> tuple[ComponentRecord, list[Tool]]:
         record = await host.component(component_id)
-        return record, host.tools().of(component_id)
+        return record, host.tools().all_of(component_id)
 
     record, tools = run(work)
 

@@ -10,6 +10,7 @@ import click
 from wassette.errors import PolicyError, visible
 
 from .base import Group, examples
+from .learn import learn
 from .output import show, table
 from .permissions_text import rows
 from .run import run
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from wassette.answers import PolicyView
     from wassette.host import Host
     from wassette.policy import Verdict
+    from wassette.usage import UnusedGrant
 
 _KINDS = ("storage", "network", "environment", "memory", "cpu", "timeout")
 
 
 @click.group(cls=Group)
 def policy() -> None:
-    """Look at what components may do, and bind named roots."""
+    """Look at what components may do, narrow it, and bind named roots."""
 
 
 @policy.command(
@@ -35,11 +37,11 @@ def get(component_id: str) -> None:
     """Show a component's permissions, and which of them are not applied."""
     from wassette.policy.view import policy_found
 
-    async def work(host: Host) -> PolicyView:
+    async def work(host: Host) -> tuple[PolicyView, list[UnusedGrant]]:
         await host.read_secrets(component_id)
-        return host.policy(component_id)
+        return host.policy(component_id), await host.unused_grants(component_id)
 
-    view = run(work)
+    view, unused = run(work)
     if view.error is not None:
         raise PolicyError(
             f"{view.error}\nUntil the file is right, '{component_id}' runs without any "
@@ -47,13 +49,21 @@ def get(component_id: str) -> None:
         )
     shown = policy_found(view.component_id, view.path, view.document, view.notes, view.roots)
 
+    if unused:
+        shown["unused"] = [{"kind": u.kind, "rule": u.rule, "days": u.days} for u in unused]
+
     def as_table() -> str:
         lines = rows(shown.get("permissions", {}))
         lines += [("root", name, str(directory)) for name, directory in view.roots.items()]
         text = table(("Kind", "What", "Access"), lines)
-        return "\n".join([text, *(f"Note: {one}" for one in view.notes)])
+        notes = [*view.notes, *(_not_used(one) for one in unused)]
+        return "\n".join([text, *(f"Note: {one}" for one in notes)])
 
     show(shown, table=as_table)
+
+
+def _not_used(one: UnusedGrant) -> str:
+    return f"{one.kind} '{visible(one.rule, 1000)}' was not used for {one.days} days"
 
 
 @policy.command(
@@ -105,6 +115,9 @@ def explain(component_id: str, kind: str, target: str, access: str, method: str)
     }
     word = "allowed" if verdict.allowed else "not allowed"
     show(answer, default=lambda: visible(f"{word}: {verdict.reason}", 10_000))
+
+
+policy.add_command(learn)
 
 
 @policy.command(epilog=examples("wassette policy bind my-tool workspace ./workspace"))

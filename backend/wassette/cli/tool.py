@@ -88,11 +88,11 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
 
     What the component prints goes to stderr. The exit code is 1 if the tool fails.
     """
-    data = _arguments(arguments)
+    data = read_arguments(arguments)
 
     async def work(host: Host) -> CallResult:
         await host.examined()
-        return await host.call_tool(name, data, _client(), dialog=_dialog())
+        return await host.call_tool(name, data, client(), dialog=dialog())
 
     result = run(work)
     if result.output:
@@ -106,7 +106,7 @@ def invoke(ctx: click.Context, name: str, arguments: str) -> None:
         ctx.exit(1)
 
 
-def _dialog() -> Dialog | None:
+def dialog() -> Dialog | None:
     if not has_terminal():
         return None
     import time
@@ -116,7 +116,7 @@ def _dialog() -> Dialog | None:
     return TerminalPrompter(lambda: int(time.time() * 1000))
 
 
-def _client() -> Client:
+def client() -> Client:
     from secrets import token_urlsafe
 
     from wassette._version import __version__
@@ -125,7 +125,7 @@ def _client() -> Client:
     return Client("wassette", __version__, "cli", token_urlsafe(16))
 
 
-def _arguments(text: str) -> bytes:
+def read_arguments(text: str) -> bytes:
     """JSON text as given; whether it fits is for the component to say."""
     if text == "-":
         data = sys.stdin.buffer.read()

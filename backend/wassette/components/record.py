@@ -79,6 +79,8 @@ class ComponentRecord:
     unseen: tuple[str, ...] = ()
     """What is different since a person last saw it, in plain words; its permissions wait until one
     has. Empty: they have."""
+    learn_until: float = 0.0
+    """Until when (Unix seconds) all that these bytes use is kept, for a person to learn it."""
 
     @property
     def tools(self) -> tuple[FunctionRecord, ...]:
@@ -141,6 +143,7 @@ class ComponentRecord:
                     "wit": self.wit,
                     "code": dict(self.code),
                     "unseen": list(self.unseen),
+                    "learn_until": self.learn_until,
                 },
             },
             indent=1,
@@ -165,6 +168,7 @@ class ComponentRecord:
             loaded_at=_number(ours.get("loaded_at")),
             code={_str(k): _digest(v) for k, v in _dict(ours.get("code")).items()},
             unseen=tuple(_str(one) for one in _list(ours.get("unseen", []))),
+            learn_until=_number(ours.get("learn_until", 0.0)),
             **_examined(ours),
         )
 

@@ -3,6 +3,8 @@
     {id}.wasm            the component's bytes, untouched
     {id}.metadata.json   what is known of them (record.py)
     {id}.policy.yaml     its permissions (policy/store.py)
+    {id}.disabled        a person has switched it off; whatever is in it
+    .paused              a person has paused everything; whatever is in it
     .lock                held while any of these is changed
     .incoming-*          a component on its way in; left-overs are removed
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+DISABLED, PAUSED = ".disabled", ".paused"
 LOCK_TIMEOUT = 10.0  # seconds
 _LEFT_OVER = 24 * 3600.0  # seconds after which an incoming file belongs to nobody
 
@@ -111,6 +114,26 @@ class ComponentStore:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ino
+
+    def is_disabled(self, component_id: str) -> bool:
+        """Whether a person has switched it off; also if that cannot be known."""
+        return _is_there(_file(self.directory, component_id, DISABLED))
+
+    def disabled(self) -> frozenset[str]:
+        """The ids that are switched off, loaded or not."""
+        try:
+            with os.scandir(self.directory) as entries:
+                names = [entry.name for entry in entries if entry.name.endswith(DISABLED)]
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            raise StoreError(f"{self.directory} cannot be read: {error.strerror}") from None
+        return frozenset(name.removesuffix(DISABLED) for name in names)
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused everything; also if that cannot be known."""
+        return _is_there(self.directory / PAUSED)
 
     def _stamp(self, path: Path) -> Stamp:
         try:
@@ -202,6 +225,27 @@ class ComponentStore:
             if current is not None and current.digest == digest and current.unseen:
                 self._write_metadata(replace(current, unseen=()))
 
+    def set_enabled(self, component_id: str, enabled: bool) -> bool:
+        """Switch a component on or off; whether it was not. Raises `ComponentNotFound`.
+
+        A file of its own: what is known of the component can be lost, this must not.
+        """
+        with self.lock():
+            self._stamp(self.path(component_id))
+            return _switch(_file(self.directory, component_id, DISABLED), not enabled)
+
+    def set_paused(self, paused: bool) -> bool:
+        """Pause everything, or go on; whether it was not so."""
+        with self.lock():
+            return _switch(self.directory / PAUSED, paused)
+
+    def set_learning(self, component_id: str, digest: str, until: float) -> None:
+        """Have all that these bytes use be kept until then, unless they are others by now."""
+        with self.lock():
+            current = self._record(component_id)
+            if current is not None and current.digest == digest:
+                self._write_metadata(replace(current, learn_until=until))
+
     def remove(self, component_id: str) -> None:
         """Delete a component and what is known of it. Raises `ComponentNotFound`."""
         path = self.path(component_id)
@@ -209,7 +253,8 @@ class ComponentStore:
             if not path.is_symlink() and not path.exists():
                 raise ComponentNotFound(component_id)
             path.unlink()
-            for other in (self._metadata_path(component_id), path.with_suffix(".cwasm")):
+            off = _file(self.directory, component_id, DISABLED)
+            for other in (self._metadata_path(component_id), path.with_suffix(".cwasm"), off):
                 other.unlink(missing_ok=True)
             self._known.pop(component_id, None)
 
@@ -233,6 +278,30 @@ class ComponentStore:
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < before:
                     path.unlink()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _switch(path: Path, there: bool) -> bool:
+    """Have a file be there or not; whether it was not so."""
+    if _is_there(path) == there:
+        return False
+    if there:
+        write_atomically(path, b"")
+    else:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StoreError(f"{path} cannot be deleted: {error.strerror}") from None
+    return True
 
 
 @lru_cache(4096)

@@ -52,6 +52,7 @@ class Process(Protocol):
     def end(self) -> None: ...
     def status(self) -> dict[str, Any]: ...
     async def window(self) -> str: ...
+    async def pause(self, paused: bool) -> None: ...
 
 
 class _Refused(Exception):
@@ -206,6 +207,12 @@ class Connection:
                 self._limit.reschedule(None)  # it is known what is wanted, and may have to start
                 try:
                     answer = {"ok": True, "url": await self._process.window()}
+                except WassetteError as error:
+                    answer = {"error": str(error)}
+            case "pause" | "resume" as word:
+                try:
+                    await self._process.pause(word == "pause")
+                    answer = {"ok": True}
                 except WassetteError as error:
                     answer = {"error": str(error)}
             case "end":

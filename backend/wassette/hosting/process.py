@@ -366,12 +366,17 @@ class _Process:
                 log.info("the window is served at %s", self._window.url)
         return self._window.one_time_link()
 
+    async def pause(self, paused: bool) -> None:
+        """For `wassette host pause` and `resume`."""
+        await (self._host.pause() if paused else self._host.resume())
+
     def status(self) -> dict[str, Any]:
         """For `wassette host status`."""
         clients = [c.facts() for c in self._connections if c.session is not None]
         return {
             **self._facts(),
             "idle_timeout": None if self._foreground else self._settings.idle_timeout,
+            "paused": self._host.paused,
             "clients": clients,
         }
 

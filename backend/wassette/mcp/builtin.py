@@ -156,6 +156,10 @@ class Builtins:
             return text_result({"status": "component unloaded successfully", "id": component_id})
 
         try:
+            if self.host.store.is_disabled(component_id):
+                # Loaded again, it would be enabled.
+                command = _command("component", "unload", component_id)
+                raise NeedsPerson(_only_a_person(f"remove {component_id}, as disabled", command))
             if not self._asks(asker):
                 return await act(None)
             from wassette.approvals.model import UnloadAsked

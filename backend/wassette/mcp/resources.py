@@ -89,6 +89,8 @@ class Resources:
             raise
         except WassetteError as error:
             return {**shown, "state": "unusable", "error": str(error)}
+        if self._host.store.is_disabled(component_id):
+            shown["state"] = "disabled"
         tools = self._host.tools().of(component_id)
         shown |= {
             "digest": f"sha256:{record.digest}",

@@ -61,7 +61,7 @@ class Listener(Protocol):
         `errno` of an OSError, or else EIO. Called on a thread of wasmtime's."""
 
     def refused(self, kind: str, target: str) -> None:
-        """The guard refused something."""
+        """The guard refused something; or tells what it allowed (guard/guard.wit)."""
 
     def stop(self) -> str | None:
         """Asked every few milliseconds: why the call should end now, or None to go on."""

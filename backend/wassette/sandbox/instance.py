@@ -90,9 +90,17 @@ class Sandbox:
         self.taken = 0
         """Bytes of memory that the last call took, at its end."""
 
-    def call(self, interface: str | None, name: str, arguments: bytes, listener: Listener) -> bytes:
+    def call(
+        self,
+        interface: str | None,
+        name: str,
+        arguments: bytes,
+        listener: Listener,
+        reports: str = "",
+    ) -> bytes:
         """Call a function with JSON arguments (an object); its result as JSON, `null` for none.
 
+        `reports`: options of the file rules by which the guard tells what it allows.
         Raises the `CallError` that fits, or `Stopped`. Any other exception is a bug of ours, and
         the process should not be used again.
         """
@@ -101,7 +109,7 @@ class Sandbox:
         parsed = _parse(arguments)
         self._resting = _data_bytes()
         governor = _Governor(listener, self._limits.cpu)
-        with hostfn.CallContext(listener, self._file_rules) as context:
+        with hostfn.CallContext(listener, reports + self._file_rules) as context:
             store = self._store(context, governor)
             try:
                 result = self._run(store, function, parsed, context)

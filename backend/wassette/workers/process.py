@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 GRACE = 0.5
 """Seconds in which a busy guest is to end by its epoch callback before the process is killed."""
 
+MAX_USES = 2000
+"""Uses that are kept of what a worker tells; the guard tells no more than half of them."""
+_USES = frozenset({"look", "read", "write", "list"})
+
 MAX_OUTPUT = 1024 * 1024
 """Bytes kept of what a call prints; the rest is counted and dropped."""
 
@@ -55,6 +59,12 @@ class Outcome:
     """What the guard refused: (kind, target as the component wrote it), at most 100."""
     changed: bool = False
     """Whether the guard let the component use the name of a file for writing."""
+    reports: str = ""
+    """What the guard tells of what it allows: nothing, or an option of its rules (`u`, `a`)."""
+    used: dict[tuple[str, str], None] = field(default_factory=dict)
+    """What it told, each once: (`look`, `read`, `write` or `list`; the component's path)."""
+    used_more: bool = False
+    """Whether there was more than it told."""
     printed: Callable[[bytes], None] | None = None
     """Is given what is kept of the output, while the call runs."""
     memory: int | None = None
@@ -144,6 +154,8 @@ class WorkerProcess(asyncio.Protocol):
         self._asks, self._asked, self._ending = asks, 0, False
         self._ended_with, self._stopping, self.taken = None, False, None
         call = {"kind": "call", "call": self._calls, "interface": interface, "function": function}
+        if outcome.reports:
+            call["reports"] = outcome.reports
         self._send(call, arguments)
         clock = timeout if isinstance(timeout, Clock) else Clock(timeout)
         try:
@@ -362,6 +374,8 @@ class WorkerProcess(asyncio.Protocol):
                 self._outcome.dropped += max(0, len(body) - room)
             case "refused" if header.get("what") == "storage-changed":
                 self._outcome.changed = True
+            case "refused" if str(header.get("what")).startswith("used-"):
+                self._used(str(header["what"]).removeprefix("used-"), header.get("target"))
             case "refused":
                 kinds = ("storage-read", "storage-write")
                 if len(self._outcome.refused) < 100 and header.get("what") in kinds:
@@ -371,3 +385,12 @@ class WorkerProcess(asyncio.Protocol):
                 self._asked_for(header, body)
             case _ if self._reply is not None and not self._reply.done():
                 self._reply.set_result((header, body))
+
+    def _used(self, how: str, target: object) -> None:
+        outcome = self._outcome
+        if not outcome.reports:
+            return
+        if how in _USES and isinstance(target, str) and len(outcome.used) < MAX_USES:
+            outcome.used[how, target] = None
+        else:
+            outcome.used_more = True

@@ -6,7 +6,7 @@ A frame is a header (a JSON object with at least `kind`) and a body (bytes, neve
 
     host → worker   load    {version, code, sha256, tier, mounts, memory, cpu, relay_port, walls}
                                                                    body: grants, JSON
-                    call    {call, interface, function}            body: arguments, JSON
+                    call    {call, interface, function, reports?}  body: arguments, JSON
                     cancel  {call, reason}
                     answer  {call, ask}                            body: the answer, JSON
                     compile {version, source, output, tier, walls}

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 TICK = 0.005
 """Seconds between epochs: how soon a busy guest notices that it should stop."""
 
+MAX_TARGET = 2000
+"""Characters of a path that are reported."""
+
 COMPILE_MEMORY = 4 * 1024 * 1024 * 1024
 OVERHEAD = 1024 * 1024 * 1024
 """Bytes a worker may map beyond the guest's limit: runtime, thread stacks, results being copied
@@ -179,7 +182,13 @@ def _call(
     reply: Header = {"kind": "result", "call": call}
     result = b""
     try:
-        result = sandbox.call(header["interface"], header["function"], body, listener)
+        result = sandbox.call(
+            header["interface"],
+            header["function"],
+            body,
+            listener,
+            header.get("reports", ""),
+        )
     except instance.Stopped as stopped:
         reply = _error(call, "stopped", str(stopped))
     except CallError as error:
@@ -215,7 +224,9 @@ class _Listener:
             self._send({"kind": "output", "call": self._call, "stream": stream}, data)
 
     def refused(self, kind: str, target: str) -> None:
-        what = {"what": kind[:100], "target": target[:2000]}
+        if len(target) > MAX_TARGET and kind.startswith("used-"):
+            kind, target = "used-more", "/"  # half a name would be another one
+        what = {"what": kind[:100], "target": target[:MAX_TARGET]}
         self._send({"kind": "refused", "call": self._call, **what})
 
     def route(self, request: RequestLine) -> Mapping[str, object]:

@@ -91,7 +91,8 @@ def test_random_rules_on_random_trees(tmp_path: Path, seed: int) -> None:
     policy = random_rules(choices)
     disk = Disk(Model(policy), tree)
     mounts = ((f"{tmp_path}/m", "/m", True), (f"{tmp_path}/n", "/n", True))
-    guest = Guest("c-files", mounts, rules(*(one.encode() for one in policy)))
+    told = ["", "u", "a"][seed % 3]  # what is told of uses makes no difference
+    guest = Guest("c-files", mounts, rules(*(one.encode() for one in policy), options=told))
     folders = ["/" + "/".join(place) for place, what in tree.items() if what == "/"]
     found = iter(
         guest.run(

@@ -158,6 +158,10 @@ set_times(Descriptor *self, u32 access, u64 access_s, u32 access_ns, u32 modifie
   if (self->synthetic || !(self->access & WRITE))
     return failed(refuse(path_of(self), WRITE, self->access), 1);
   changing();
+  if (uses_told) {
+    Verdict verdict = judge(path_of(self));
+    use(path_of(self), WRITE, &verdict);
+  }
   native_set_times(self->handle, access, access_s, access_ns, modified, modified_s, modified_ns, result);
   return done();
 }
@@ -452,6 +456,7 @@ symlink_at(Descriptor *self, const char *target, u32 target_size, const char *at
   if (error != NO_ERROR) return failed(error, 1);
   Verdict there = judge(leads_to.text);
   if (!there.access && !there.visible) return failed(refuse(leads_to.text, READ, 0), 1);
+  if (there.access) use(leads_to.text, 0, &there);
   CHANGE(native_symlink_at(place.handle, target, target_size, place.name.at, place.name.size, result));
 }
 
@@ -580,6 +585,7 @@ EXPORT_METHOD("read-directory") read_directory(Descriptor *self) {
   u32 handle = 0;
   if (!self->synthetic) {
     if (!(self->mode & READ)) return failed(E_BAD_DESCRIPTOR, 4);
+    use_list(path_of(self));
     native_read_directory(self->handle, result);
     if (result[0] != OK_CASE) return done();
     handle = RESULT_U32(4);

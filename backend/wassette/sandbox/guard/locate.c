@@ -37,11 +37,16 @@ void load(void) {
 // The host is told of each name once, and of so many.
 enum { MAX_TOLD = 100 };
 
+static u64 hash_of(u64 kind, Text path) {
+  u64 hash = 0xcbf29ce484222325ull ^ kind;
+  for (u32 i = 0; i < path.size; i++) hash = (hash ^ (u8)path.at[i]) * 0x100000001b3ull;
+  return hash;
+}
+
 static void tell(Text kind, Text path) {
   static u64 seen[MAX_TOLD];
   static u32 count;
-  u64 hash = 0xcbf29ce484222325ull ^ kind.size;
-  for (u32 i = 0; i < path.size; i++) hash = (hash ^ (u8)path.at[i]) * 0x100000001b3ull;
+  u64 hash = hash_of(kind.size, path);
   for (u32 i = 0; i < count; i++)
     if (seen[i] == hash) return;
   if (count == MAX_TOLD) return;
@@ -63,6 +68,42 @@ Error refuse(Text path, u8 need, u8 access) {
   if (missing & READ) tell(TEXT("storage-read"), path);
   if (missing & WRITE) tell(TEXT("storage-write"), path);
   return (need & WRITE) && (access & READ) ? E_READ_ONLY : E_ACCESS;
+}
+
+// ---- telling what is used -------------------------------------------------------------------------
+//
+// Only if the host wants to know. Each name once, or of each rule the first use; and of so many.
+
+enum { MAX_USES = 1000, USES = 2048 };  // the table is never more than half full
+typedef enum { LOOKED, READ_IT, WROTE, LISTED } Use;
+
+static void tell_use(Use use, Text path, int rule) {
+  static const Text kinds[] = {TEXT("used-look"), TEXT("used-read"), TEXT("used-write"), TEXT("used-list")};
+  static u64 seen[USES];
+  static u32 count;
+  if (count > MAX_USES) return;
+  Text first = {(const char *)&rule, sizeof rule};
+  u64 hash = hash_of((u64)use << 40, uses_told == FIRST_USES ? first : path) | 1;  // 0 is a free place
+  u32 at = (u32)(hash >> 32) % USES;
+  for (; seen[at]; at = (at + 1) % USES)
+    if (seen[at] == hash) return;
+  seen[at] = hash;
+  if (!path.size) path = TEXT("/");
+  Text kind = count++ < MAX_USES ? kinds[use] : TEXT("used-more");
+  host_refused(kind.at, kind.size, path.at, path.size);
+}
+
+void use(Text path, u8 need, const Verdict *verdict) {
+  if (!uses_told) return;
+  if (!need) tell_use(LOOKED, path, verdict->rule);
+  if (need & READ) tell_use(READ_IT, path, verdict->rule);
+  if (need & WRITE) tell_use(WROTE, path, verdict->rule);
+}
+
+void use_list(Text path) {
+  if (!uses_told) return;
+  Verdict verdict = judge(path);
+  if (verdict.access & READ) tell_use(LISTED, path, verdict.rule);
 }
 
 // ---- paths ----------------------------------------------------------------------------------------
@@ -244,6 +285,7 @@ Error locate(const Descriptor *from, Path *path, u8 need, u32 how, Place *place)
     if (verdict.access && (verdict.access & need) == need) {
       place->mount = verdict.mount;
       if (need & WRITE) changing();
+      use(text, need, &verdict);
     } else if ((how & MAY_BE_VISIBLE) && verdict.visible && !(need & WRITE)) {
       place->visible = 1;
       place->access = READ;

@@ -68,5 +68,12 @@ Error refuse(Text path, u8 need, u8 access);
 // Tells the host, once, that names are used for writing from now on.
 void changing(void);
 
+// Tells the host what a path that is allowed is used for, if it wants to know. `need` is 0 where it
+// is only looked at.
+void use(Text path, u8 need, const Verdict *verdict);
+
+// As `use`, of a directory that is listed.
+void use_list(Text path);
+
 // A name was moved or removed: what is remembered about directories may be wrong.
 void forget_directories(void);

@@ -7,6 +7,7 @@ typedef enum { LITERAL, WILD, ANY_DEPTH } SegmentKind;
 typedef struct { Text text; SegmentKind kind; } Segment;
 
 static int fold_case, windows_names;  // the options
+u8 uses_told;
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 static int is_ascii(Text text) {
@@ -248,7 +249,7 @@ static int compare(const Rule *a, const Rule *b) {
 }
 
 static Verdict decide(Text path) {
-  Verdict verdict = {0, 0, -1, -1};
+  Verdict verdict = {0, 0, -1, -1, -1};
   u8 denied = 0, below = 0;
   const Rule *best = 0;
   if (!broken) go_to_folder((Text){path.at, parent_size(path)});
@@ -270,6 +271,7 @@ static Verdict decide(Text path) {
       best = rule;
       verdict.access = rule->access;
       verdict.mount = (int)rule->mount;
+      verdict.rule = (int)i;
     } else if (order == 0) {
       verdict.access |= rule->access;
       if (rule->access & WRITE) verdict.mount = (int)rule->mount;
@@ -285,7 +287,7 @@ static Verdict decide(Text path) {
 Verdict judge(Text path) {
   for (u32 i = 0; i < mount_count && !broken; i++)
     if (mounts[i].uniform && is_under(path, mounts[i].path))
-      return (Verdict){mounts[i].access, 0, (int)i, -1};
+      return (Verdict){mounts[i].access, 0, (int)i, -1, (int)(rule_count + i)};
   // A name is mostly asked about several times in a row: listed, looked at, opened.
   static struct { int known; u32 size; char path[MAX_PATH]; Verdict verdict; } last;
   if (last.known && last.size == path.size && same(last.path, path.at, path.size)) return last.verdict;
@@ -378,6 +380,8 @@ static int read_rules(Text text) {
   for (; at < text.size && text.at[at]; at++) {
     if (text.at[at] == 'f') fold_case = 1;
     else if (text.at[at] == 'w') windows_names = 1;
+    else if (text.at[at] == 'u') uses_told = FIRST_USES;
+    else if (text.at[at] == 'a') uses_told = ALL_USES;
     else return 0;
   }
   if (at++ >= text.size || text.at[text.size - 1]) return 0;
@@ -416,5 +420,7 @@ static int is_uniform(u32 index) {
 void set_rules(Text text) {
   broken = !read_rules(text);
   folder.states = keep(rule_count * (u32)sizeof *folder.states + 1);
-  for (u32 i = 0; i < mount_count && !broken; i++) mounts[i].uniform = (u8)is_uniform(i);
+  // Where the rest of a path is left to the runtime, where its links led is not known.
+  for (u32 i = 0; i < mount_count && !broken && uses_told != ALL_USES; i++)
+    mounts[i].uniform = (u8)is_uniform(i);
 }

@@ -23,7 +23,12 @@ typedef struct {
   u8 visible;         // nothing is, but something below may be: can be seen as a directory
   int mount;          // serves it if `access`; -1 for none
   int visible_mount;  // serves it if `visible`; -1 for a directory that is nowhere on the disk
+  int rule;           // which rule decided, if `access`: a number that no other has
 } Verdict;
+
+// What the host is told of what is allowed: an option of the rules.
+enum { NO_USES, FIRST_USES, ALL_USES };
+extern u8 uses_told;
 
 // Takes the rules, once `mounts` are set. Whatever does not parse: everything is refused.
 void set_rules(Text text);
