@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from support.approvals import asked, network
 from support.asking import Web, web
-from support.wat import one_function, write
 from support.hosted import PATIENCE, shoot, text
+from support.wat import one_function, write
 from support.window import NARROW
 
 if TYPE_CHECKING:
