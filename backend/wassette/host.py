@@ -291,8 +291,7 @@ class Host:
                         f"{located.source} has the digest sha256:{pulled.digest}, but "
                         f"sha256:{digest} was asked for. It was not loaded."
                     )
-                tell("verifying", None)
-                origin = await self._provenances.look(pulled, located.path)
+                origin = await self._provenances.look(pulled, located.path, tell)
                 accepted = accept_change or review is not None
                 self._provenances.check(origin, changes=not accepted)
                 before = self._record_or_none(located.id)
@@ -370,8 +369,7 @@ class Host:
         incoming = self.store.incoming()
         try:
             async with self.fetching.fetch(located, incoming, tell) as pulled:
-                tell("verifying", None)
-                origin = await self._provenances.look(pulled, located.path)
+                origin = await self._provenances.look(pulled, located.path, tell)
             data = await asyncio.to_thread(incoming.read_bytes)
             found = await asyncio.to_thread(capabilities, data)
         except InvalidComponent as error:

@@ -18,6 +18,7 @@ from .signatures import Evidence, Signatures
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .answers import Progress
     from .components.record import ComponentRecord
     from .components.signature import Signature
     from .components.store import ComponentStore
@@ -45,11 +46,14 @@ class Provenances:
         self._directory = store.directory
         self._signatures = Signatures(settings.signatures, store)
 
-    async def look(self, pulled: Pulled, file: Path | None = None) -> Provenance:
+    async def look(
+        self, pulled: Pulled, file: Path | None = None, tell: Progress | None = None
+    ) -> Provenance:
         """`file`: where a local one lay. Raises nothing: what is wrong is for `check`."""
         remote = pulled.reference is not None or file is None
         evidence = Evidence(pulled.source, pulled.digest, file, pulled if remote else None)
-        signature = await self._signatures.look(evidence)
+        told = tell or (lambda _stage, _done: None)
+        signature = await self._signatures.look(evidence, lambda: told("verifying", None))
         remarks = self._signatures.remarks(evidence, signature)
         requested = ""
         try:

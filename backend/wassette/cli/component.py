@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -101,12 +101,15 @@ def load(
         shown = changed.digest  # those bytes, and no others
         loaded = run(lambda host: work(host, digest=shown, accept=True))
     word = "reloaded" if loaded.replaced else "loaded"
-    found = {
+    found: dict[str, Any] = {
         "status": f"component {word} successfully",
         "id": loaded.record.id,
         "tools": list(loaded.tools),
-        "capabilities": list(capabilities(loaded.record).names),
     }
+    # Documented with these three keys, which is what a component has that reaches nothing.
+    names = capabilities(loaded.record).names
+    if names:
+        found["capabilities"] = list(names)
     if loaded.record.signed_by:
         found["signed_by"] = loaded.record.signed_by
     show(found)

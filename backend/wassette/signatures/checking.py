@@ -19,7 +19,7 @@ from .pins import Pins
 from .process import Unverifiable, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from wassette.components.store import ComponentStore
@@ -83,8 +83,9 @@ class Signatures:
 
     # -- finding out -----------------------------------------------------------------------------
 
-    async def look(self, evidence: Evidence) -> Signature:
-        """Who signed it. Raises nothing: what cannot be found out is a `problem`."""
+    async def look(self, evidence: Evidence, begun: Callable[[], None] = lambda: None) -> Signature:
+        """Who signed it. Raises nothing: what cannot be found out is a `problem`. `begun` is called
+        if there is something to verify, which takes a moment."""
         if self.options.mode is Mode.OFF or evidence.source.startswith(SHIPPED):
             return Signature()
         try:
@@ -96,6 +97,7 @@ class Signatures:
                 found = []
             if not found:
                 return Signature(checked=True)
+            begun()
             results = await verify(evidence.digest, evidence.manifests, found, self.options)
             return self._best(results, self._pinned(evidence))
         except (Unverifiable, ComponentError, OSError, ValueError) as error:
