@@ -78,6 +78,17 @@ need_keyring() {
   fi
 }
 
+# need_registry: a registry, for the tests of pulling and pushing, which are skipped without.
+need_registry() {
+  [ "$(uname)" = Linux ] || return 0
+  command -v docker-registry >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_system docker-registry
+  else
+    say "docker-registry is missing: tests of registries are skipped"
+  fi
+}
+
 # need_walls: the library by which the operating system confines components, on Linux. Without it
 # they still run, less confined; `wassette doctor` says so, and tests of it are skipped.
 need_walls() {

@@ -10,16 +10,21 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from .components import sources
+from .errors import StoreError
 from .paths import paths
 from .registry.model import Pulled
 from .threads import to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from .components.record import ComponentRecord
+    from .components.remote import OciReference
     from .components.sources import Located
     from .config import Settings
+    from .registry.catalog import Catalog
+    from .registry.push import Pushed
     from .registry.registries import Registries
 
 
@@ -34,6 +39,13 @@ class Fetching:
         if self._registries is None:
             self._registries = await asyncio.to_thread(make_registries, self._settings)
         return self._registries
+
+    async def catalog(self) -> Catalog:
+        """What there is to load, as far as it can be had. Raises nothing of its own."""
+        registries = await self.registries()
+        from .registry.catalog import gather
+
+        return await gather(registries, paths().cache / "catalogs")
 
     @contextlib.asynccontextmanager
     async def fetch(
@@ -69,6 +81,39 @@ class Fetching:
             _in_loop(lambda done, total: told("reading", done / total if total else None)),
         )
         yield Pulled(incoming, copied.digest, copied.size, located.source)
+
+    async def push(
+        self,
+        record: ComponentRecord,
+        path: Path,
+        reference: OciReference,
+        policy: bytes | None,
+        annotations: Mapping[str, str] | None,
+        tell: Callable[[str, float | None], None] | None,
+    ) -> Pushed:
+        """A component into a registry. Raises `ComponentError`, `StoreError`."""
+        told = tell or (lambda _stage, _done: None)
+        registries = await self.registries()
+        from .registry.push import push
+
+        exports = [one.interface or one.name for one in record.functions]
+        try:
+            async with registries.repository(reference) as repository:
+                return await push(
+                    repository,
+                    reference.tag or "latest",
+                    path,
+                    name=record.id,
+                    imports=record.imports,
+                    exports=list(dict.fromkeys(exports)),
+                    policy=policy,
+                    annotations=annotations or {},
+                    progress=lambda stage, done, total: told(
+                        stage, done / total if total else None
+                    ),
+                )
+        except OSError as error:
+            raise StoreError(f"A copy of the component cannot be made: {error.strerror}") from None
 
 
 def make_registries(settings: Settings) -> Registries:

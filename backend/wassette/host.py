@@ -98,9 +98,11 @@ if TYPE_CHECKING:
     from .approvals.overlay import Extra
     from .asking import Dialog
     from .bundled import Wanted
+    from .components.remote import OciReference
     from .config import Settings
     from .egress import Door, Exchange, Route, Rules, Want
     from .policy import Injection
+    from .registry.push import Pushed
     from .secrets import Kept
     from .toolset import Tool
 
@@ -282,18 +284,70 @@ class Host:
         safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
+        async with self.arrived(
+            reference,
+            tell,
+            digest=digest,
+            by_person=by_person,
+            check=True,
+            accept_change=accept_change or review is not None,
+        ) as arrival:
+            record, before = arrival.record, arrival.before
+            if review is not None:
+                seen |= await review(arrival)
+            if seen:
+                record = replace(record, unseen=())
+            if record == before:
+                replaced = True  # nothing is other than it was
+            else:
+                replaced = await to_its_end(self.store.commit, arrival.pulled.path, record)
+        tell("loaded", 1.0)
+        self._notify()
+        self._warm(record.id)
+        changed = before.digest if before and before.digest != record.digest else None
+        if changed is not None:
+            await self.asking.component_changed(record.id, record.digest)
+        if record != before:
+            word = "reload" if before is not None else "load"
+            self._recorder.change(f"{word} {record.source}", record.id, digest=record.digest)
+        await asyncio.to_thread(self._provenances.keep, arrival.evidence, record.signature)
+        names = tuple(tool.name for tool in self.tools().of(record.id))
+        asks = self.wanted(record.id)
+        lines = asks.lines if asks is not None else ()
+        return Loaded(record, replaced, names, changed, record.unseen, arrival.remarks, lines)
+
+    @contextlib.asynccontextmanager
+    async def arrived(
+        self,
+        reference: str,
+        progress: Progress | None = None,
+        *,
+        digest: str | None = None,
+        by_person: bool = True,
+        check: bool = False,
+        accept_change: bool = True,
+    ) -> AsyncIterator[Arrival]:
+        """A component fetched and examined, and not loaded: gone when this is left. As `load`.
+
+        `check`: it is to be loaded, so it has to be one that may be.
+        """
+        tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
         incoming = self.store.incoming()
-        try:
-            async with self.fetching.fetch(located, incoming, tell, by_person=by_person) as pulled:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(incoming.unlink, missing_ok=True)
+            try:
+                pulled = await stack.enter_async_context(
+                    self.fetching.fetch(located, incoming, tell, by_person=by_person)
+                )
                 if digest is not None and pulled.digest != digest:
                     raise DigestMismatch(
                         f"{located.source} has the digest sha256:{pulled.digest}, but "
                         f"sha256:{digest} was asked for. It was not loaded."
                     )
                 origin = await self._provenances.look(pulled, located.path, tell)
-                accepted = accept_change or review is not None
-                self._provenances.check(origin, changes=not accepted)
+                if check:
+                    self._provenances.check(origin, changes=not accept_change)
                 before = self._record_or_none(located.id)
                 if before is not None and before.digest == pulled.digest:
                     record = before
@@ -305,36 +359,15 @@ class Host:
                 loaded_at = before.loaded_at if before else time.time()
                 record = replace(record, source=located.source, loaded_at=loaded_at)
                 record = self._from(origin, record, before)
-                unseen = self._unseen(before, record)
-                record = replace(record, unseen=unseen)
-                if review is not None:
-                    told = self._provenances.changes(origin)
-                    arrival = Arrival(pulled, record, before, unseen, told, origin.remarks)
-                    seen |= await review(arrival)
-                if seen:
-                    record = replace(record, unseen=())
-            if record == before:
-                replaced = True  # nothing is other than it was
-            else:
-                replaced = await to_its_end(self.store.commit, incoming, record)
-        except InvalidComponent as error:
-            raise InvalidComponent(f"{located.source} {error}") from None
-        finally:
-            incoming.unlink(missing_ok=True)
-        tell("loaded", 1.0)
-        self._notify()
-        self._warm(located.id)
-        changed = before.digest if before and before.digest != record.digest else None
-        if changed is not None:
-            await self.asking.component_changed(located.id, record.digest)
-        if record != before:
-            word = "reload" if before is not None else "load"
-            self._recorder.change(f"{word} {located.source}", located.id, digest=record.digest)
-        await asyncio.to_thread(self._provenances.keep, origin)
-        names = tuple(tool.name for tool in self.tools().of(located.id))
-        asks = self.wanted(record.id)
-        lines = asks.lines if asks is not None else ()
-        return Loaded(record, replaced, names, changed, record.unseen, origin.remarks, lines)
+                changes = self._provenances.changes(origin)
+                other = self._provenances.another_signer(origin)
+            except InvalidComponent as error:
+                raise InvalidComponent(f"{located.source} {error}") from None
+            unseen = self._unseen(before, record)
+            record = replace(record, unseen=unseen)
+            yield Arrival(
+                pulled, record, before, unseen, origin.evidence, changes, other, origin.remarks
+            )
 
     @staticmethod
     def _from(
@@ -344,6 +377,24 @@ class Host:
         if before is not None and before.digest == record.digest and not signature.checked:
             signature = before.signature  # nobody looked this time; it is still a fact
         return replace(record, signature=signature, requested=origin.requested)
+
+    async def push(
+        self,
+        what: str,
+        reference: OciReference,
+        policy: bytes | None = None,
+        annotations: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Pushed:
+        """Push a component, by its id, or a file that is one. Raises `ComponentError`."""
+        known = self._record_or_none(what)
+        if known is not None:
+            record, path = known, self.store.path(what)
+            return await self.fetching.push(record, path, reference, policy, annotations, progress)
+        async with self.arrived(what, progress) as arrival:
+            return await self.fetching.push(
+                arrival.record, arrival.pulled.path, reference, policy, annotations, progress
+            )
 
     def _unseen(self, before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
         """What a person has to see before the permissions that are there are for `now`."""

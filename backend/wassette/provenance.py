@@ -86,6 +86,10 @@ class Provenances:
         """What is otherwise than what this source gave before. Raises `StoreError`."""
         return self._signatures.changes(found.evidence, found.signature)
 
+    def another_signer(self, found: Provenance) -> bool:
+        """Whether it is not signed by who had signed what came from there. Raises `StoreError`."""
+        return self._signatures.another_signer(found.evidence, found.signature)
+
     def check(self, found: Provenance, *, changes: bool) -> None:
         """Raises `NotSigned` if it may not be loaded; and with `changes`, `SourceChanged` if its
         source gave something else before."""
@@ -123,9 +127,9 @@ class Provenances:
             asks_for=Requested(found.requested).lines() if found.requested else (),
         )
 
-    def keep(self, found: Provenance) -> None:
+    def keep(self, evidence: Evidence, signature: Signature) -> None:
         """It was loaded: expect the same from there."""
-        self._signatures.keep(found.evidence, found.signature)
+        self._signatures.keep(evidence, signature)
 
     def refusal(self, record: ComponentRecord) -> str | None:
         """Why a component that is loaded may not be used by the settings as they are now."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         "run": "serve:run_stdio",
         "host": "host:host",
         "component": "component:component",
+        "registry": "registry:registry",
         "policy": "policy:policy",
         "permission": "permission:permission",
         "secret": "secret:secret",

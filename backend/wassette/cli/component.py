@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from wassette.toolset import Tool
 
 
-@click.group(cls=Group)
+@click.group(
+    cls=Group,
+    lazy={"push": "push:push", "outdated": "update:outdated", "update": "update:update"},
+)
 def component() -> None:
-    """Load, list and remove components."""
+    """Load, list, remove, push and update components."""
 
 
 @component.command(
@@ -34,6 +37,8 @@ def component() -> None:
         "wassette component load ./my-tool.wasm",
         "wassette component load file:///path/to/my-tool.wasm",
         "wassette component load starter:toolbox",
+        "wassette component load oci://ghcr.io/org/tool:1.2",
+        "wassette component load https://example.com/tool.wasm",
     )
 )
 @click.argument("reference", metavar="REFERENCE")
@@ -55,7 +60,8 @@ def component() -> None:
 def load(
     reference: str, keep_permissions: bool, trust_bundled_policy: bool, accept_change: bool
 ) -> None:
-    """Load a component: a path, a file:// URL, or starter:NAME for one that comes with Wassette.
+    """Load a component: a path, a file:// or https:// URL, oci://REGISTRY/REPOSITORY:TAG, or
+    starter:NAME for one that comes with Wassette.
 
     Loading one again replaces it. If its bytes are others and it has permissions, you see what is
     different, and it keeps them; where there is no terminal to show it on, they wait until you
@@ -64,8 +70,25 @@ def load(
     A component can come with permissions that it asks for: in a policy.yaml beside the file, or in
     the artifact. You are asked for them at a terminal, and they are not given otherwise.
     """
+    load_and_show(
+        reference,
+        keep_permissions=keep_permissions,
+        trust_bundled_policy=trust_bundled_policy,
+        accept_change=accept_change,
+    )
 
-    async def work(host: Host, *, digest: str | None = None, accept: bool = False) -> Loaded:
+
+def load_and_show(
+    reference: str,
+    *,
+    keep_permissions: bool,
+    digest: str | None = None,
+    trust_bundled_policy: bool = False,
+    accept_change: bool = False,
+) -> None:
+    """Load, and print what came of it."""
+
+    async def work(host: Host, *, digest: str | None = digest, accept: bool = False) -> Loaded:
         from .progress import ProgressLine
 
         try:

@@ -36,10 +36,15 @@ class ProgressLine:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._ticker is not None:
-            self._ticker.cancel()
+        await self.end()
+
+    async def end(self) -> None:
+        """Take the line away for good: something else is to be read."""
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None:
+            ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
+                await ticker
             if self._shown:
                 self._draw("")
 

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import mcp_types as types
 from jsonschema import Draft202012Validator
@@ -18,6 +19,7 @@ from jsonschema.exceptions import best_match
 
 from wassette.asking import Caller, StillWaiting
 from wassette.components import sources
+from wassette.components.remote import HttpsReference, OciReference, parse_remote
 from wassette.config import Approvals
 from wassette.errors import InvalidArguments, NeedsPerson, PolicyError, WassetteError, visible
 from wassette.policy import Access, EnvironmentRule, NetworkRule, PolicyStatus, StorageRule
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from wassette.answers import Client, Loaded, Progress
     from wassette.approvals.model import Component, Rule, Subject
     from wassette.asking import Answer, Dialog
+    from wassette.components.remote import Remote
     from wassette.host import Host
     from wassette.session import Session
 
@@ -117,9 +120,12 @@ class Builtins:
         command = _command("component", "load", path)
         if asker.session.agent_grants:
             await self._refuse_inheritance(path)
-            return _loaded(await self.host.load(path, asker.progress))
+            return _loaded(await self.host.load(path, asker.progress, by_person=False))
         if asker.session.approvals == Approvals.DENY.value or asker.client is None:
             raise NeedsPerson(_only_a_person(f"load the component {visible(path)}", command))
+        remote = parse_remote(path)
+        if remote is not None:
+            return await self._fetch_and_load(remote, a, asker)
         from wassette.approvals.model import LoadAsked
 
         digest = await self.host.digest_of(path)
@@ -151,6 +157,43 @@ class Builtins:
         call = Call("load-component", loaded.record.id, loaded.record.digest, asker.client)
         caller = Caller(asker.client, call, arguments, asker.progress, asker.dialog)
         return await self.host.ask_for_wanted(loaded.record.id, caller)
+
+    async def _fetch_and_load(
+        self, remote: Remote, a: Arguments, asker: Asker
+    ) -> types.CallToolResult:
+        """Nothing is fetched, and no name is resolved, before a person has allowed it: an agent
+        could send what it knows to wherever it likes, or knock at doors within.
+
+        So what is allowed is where from; bytes only where the reference names them. Whatever comes
+        begins without permissions: those of a component that was there wait for a person.
+        """
+        from wassette.approvals.model import LoadAsked
+
+        digest = remote.digest if isinstance(remote, HttpsReference) else None
+        before = self.host.loaded(remote.id)
+        notes = [
+            f"it is fetched from {_server(remote)} when you allow it, and not before",
+            "its reference names the bytes: no others are loaded"
+            if remote.pinned
+            else "what is there can change at any time: its bytes are not known yet",
+        ]
+        if before is not None:
+            notes.append(f"{before.id} is loaded already; this takes its place")
+            if self.host.policies.read(before.id).status is not PolicyStatus.ABSENT:
+                notes.append(
+                    f"the permissions of {before.id} wait until you have seen what is different: "
+                    "load it at a terminal, which shows it"
+                )
+
+        async def act(_: Answer) -> types.CallToolResult:
+            if self.host.loaded(remote.id) != before:
+                raise NeedsPerson("Another component was loaded under this id meanwhile: ask again")
+            # What it gave before, and who signed that, nobody was shown: then it is refused.
+            loaded = await self.host.load(str(remote), asker.progress, digest=digest)
+            return _loaded(loaded, await self._ask_for_wanted(loaded, a, asker))
+
+        subject = LoadAsked(str(remote), digest)
+        return await self._ask("load-component", a, asker, subject, before, act, notes)
 
     async def _refuse_inheritance(self, path: str) -> None:
         """An agent could write a component of its own under the name of one that was granted
@@ -189,16 +232,16 @@ class Builtins:
         return text_result({"components": components, "total": len(components)})
 
     async def search(self, a: Arguments, _: Asker) -> types.CallToolResult:
-        words = str(a.get("query", "")).lower().split()
-        found = []
-        for name in sources.starters():
-            uri = f"starter:{name}"
-            score = sum(100 * (w == name) + 20 * (w in name) + 5 * (w in uri) for w in words)
-            if score or not words:
-                found.append(
-                    {"name": name, "description": "Comes with Wassette; works offline", "uri": uri}
-                )
-        return text_result({"status": "Component list found", "components": found})
+        found = await self.host.fetching.catalog()
+        from wassette.registry import catalog  # by now it is there
+
+        entries = catalog.search(found.entries, str(a.get("query", "")))
+        return text_result(
+            {
+                "status": "Component list found",
+                "components": [entry.to_json() for entry in entries],
+            }
+        )
 
     # -- permissions ---------------------------------------------------------------------------
 
@@ -378,6 +421,11 @@ def _key(tool: str, arguments: Arguments, asker: Asker, subject: Subject) -> obj
     return asker.person, tool, json.dumps(arguments, sort_keys=True, default=str), subject
 
 
+def _server(remote: Remote) -> str:
+    where = remote.registry if isinstance(remote, OciReference) else urlsplit(remote.url).netloc
+    return visible(where, 300)
+
+
 def _only_a_person(what: str, command: str) -> str:
     return f"Only a person can {what}. Ask the user to run:\n  {command}"
 
@@ -390,6 +438,8 @@ def _loaded(loaded: Loaded, answer: Answer | None = None) -> types.CallToolResul
         "id": loaded.record.id,
         "tools": list(loaded.tools),
     }
+    if loaded.remarks:
+        found["remarks"] = list(loaded.remarks)
     if loaded.wanted:
         found["asks_for"] = list(loaded.wanted)
         found["granted"] = answer is not None and answer.allowed
@@ -440,12 +490,13 @@ def _define(
     read_only_hint: bool = False,
     destructive_hint: bool = False,
     idempotent_hint: bool = False,
+    open_world_hint: bool = False,
 ) -> Builtin:
     annotations = types.ToolAnnotations(
         read_only_hint=read_only_hint,
         destructive_hint=destructive_hint,
         idempotent_hint=idempotent_hint,
-        open_world_hint=False,
+        open_world_hint=open_world_hint,
     )
     tool = types.Tool(
         name=name, description=description, input_schema=schema, annotations=annotations
@@ -460,7 +511,8 @@ _BUILTINS: dict[str, Builtin] = {
         _define(
             "load-component",
             "Loads a WebAssembly component, whose functions then are tools. Give its path or a "
-            f"reference such as file:///path/to/component.wasm or starter:toolbox. {_ASKS}",
+            "reference such as file:///path/to/component.wasm, oci://ghcr.io/org/tool:1.0, "
+            f"https://example.com/tool.wasm or starter:toolbox. {_ASKS}",
             _object(path={"type": "string", "description": "Path or reference of the component"}),
             Builtins.load,
         ),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from wassette.errors import NotAuthorized, visible
-from wassette.registry.web import Url, WebError
+from wassette.registry.web import Url, WebError, is_local
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -172,11 +172,12 @@ class Authorizer:
         raise self._no(f"what {url.shown} gives is no token")
 
     def _safe(self, url: Url) -> bool:
-        """Whether a password may be sent there: by TLS; or to the registry itself, where it is
-        reached without (this machine, or as configured)."""
+        """Whether a password may be sent there: by TLS; or, where the registry itself is reached
+        without (this machine, or as configured), to it and to this machine."""
         if url.target.scheme == "https":
             return True
-        return self.base.target.scheme == "http" and url.target.host == self.base.target.host
+        ours = url.target.host == self.base.target.host or is_local(url)
+        return self.base.target.scheme == "http" and ours
 
     def _trusted(self, realm: Url) -> bool:
         ours, theirs = self.base.target.host, realm.target.host

@@ -7,6 +7,7 @@ are done in a thread, since the host serves others meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
@@ -97,16 +98,17 @@ async def _take(
         raise too_large(expected, limit)
     piece = bytearray()
     try:
-        async for chunk in answer.chunks():
-            piece += chunk
-            if sink.size + len(piece) > most:
-                if size is not None and size <= limit:
-                    raise RegistryError(f"more than the {size} bytes that it should have came")
-                raise too_large(sink.size + len(piece), limit)
-            if len(piece) >= _PIECE:
-                data, piece = bytes(piece), bytearray()
-                await to_its_end(sink.write, data)
-                progress(sink.size, expected)
+        async with contextlib.aclosing(answer.chunks()) as chunks:
+            async for chunk in chunks:
+                piece += chunk
+                if sink.size + len(piece) > most:
+                    if size is not None and size <= limit:
+                        raise RegistryError(f"more than the {size} bytes that it should have came")
+                    raise too_large(sink.size + len(piece), limit)
+                if len(piece) >= _PIECE:
+                    data, piece = bytes(piece), bytearray()
+                    await to_its_end(sink.write, data)
+                    progress(sink.size, expected)
     finally:
         # Also when it broke off: what has come need not come again.
         if sink.size + len(piece) <= most:

@@ -20,7 +20,7 @@ from wassette.components.remote import DOCKER_HUB
 from wassette.errors import DigestMismatch, RegistryError, visible
 from wassette.registry.download import DELAYS, Arrived, download
 from wassette.registry.model import Descriptor, Manifest
-from wassette.registry.web import Url, WebError
+from wassette.registry.web import Url, WebError, is_local
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -379,9 +379,7 @@ async def base_of(web: Web, registry: str, plain: bool | None) -> Url:
         raise RegistryError(f"{registry}: {error}") from None
     if plain is not None:
         return open_ if plain else secure
-    address = secure.target.address
-    local = secure.target.host == "localhost" or (address is not None and address.is_loopback)
-    if not local:
+    if not is_local(secure):
         return secure
     # Asked without TLS first, with nothing to lose: who expects TLS says no at once, while who
     # does not might wait for more of what looks like half a request.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from wassette.components.remote import HttpsReference, OciReference
 from wassette.components.sources import MAX_COMPONENT
+from wassette.egress.addresses import SystemResolver
+from wassette.egress.connect import dial
 from wassette.errors import DigestMismatch, InvalidComponent, RegistryError, visible
 from wassette.registry import artifact
 from wassette.registry.auth import Authorizer
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wassette.components.remote import Remote
+    from wassette.egress.model import Dial, Resolver
     from wassette.egress_options import EgressOptions
     from wassette.registry.model import Manifest, Progress
     from wassette.registry.web import Answer
@@ -42,6 +45,8 @@ class Registries:
     secrets: Path
     """The directory of secrets."""
     place: Place
+    resolver: Resolver = field(default_factory=SystemResolver)
+    dial: Dial = dial
     _logins: Logins = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +54,12 @@ class Registries:
 
     def web(self, *, by_person: bool = True) -> Web:
         """For one fetch. `by_person`: whoever named the place may name one on a private network."""
-        return Web(self.egress, private=None if by_person else False)
+        return Web(
+            self.egress,
+            private=None if by_person else False,
+            resolver=self.resolver,
+            dial=self.dial,
+        )
 
     @contextlib.asynccontextmanager
     async def repository(
@@ -83,14 +93,10 @@ class Registries:
                         pulled = await _pull(repository, remote, path, progress)
                 yield pulled
 
-    async def current(self, reference: OciReference) -> Manifest:
+    @staticmethod
+    async def resolve(repository: OciRepository, reference: OciReference) -> Manifest:
         """The image manifest that a reference leads to now. Raises `RegistryError`."""
-        async with self.repository(reference) as repository:
-            return (await _resolve(repository, reference))[0]
-
-    async def tags(self, reference: OciReference) -> list[str]:
-        async with self.repository(reference) as repository:
-            return await repository.tags()
+        return (await _resolve(repository, reference))[0]
 
     # -- credentials ---------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from wassette.errors import PolicyError, RequestRefused, visible
 from wassette.policy.network import PORTS, NetworkTarget, kind_of_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 
     from wassette.egress.model import Dial, Resolver
     from wassette.egress.proxies import Proxy
@@ -114,6 +114,12 @@ class Url:
         return visible(str(self).partition("?")[0])
 
 
+def is_local(url: Url) -> bool:
+    """Whether it is on this machine, by its name."""
+    address = url.target.address
+    return url.target.host == "localhost" or (address is not None and address.is_loopback)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server answered. Its body can be read while the request is open."""
@@ -125,20 +131,21 @@ class Answer:
     """By lower-case name; of several, all, with commas."""
     _response: httpcore.Response
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it arrives. Raises `WebError`."""
-        stream = self._response.aiter_stream()
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, as it arrives. Raises `WebError`. To be closed by whoever stops early."""
         with _as_web_error():
-            async for chunk in stream:
-                yield chunk
+            async with contextlib.aclosing(self._response.aiter_stream()) as stream:
+                async for chunk in stream:
+                    yield chunk
 
     async def read(self, limit: int) -> bytes:
         """All of the body. Raises `WebError`, also if it has more than `limit` bytes."""
         found = bytearray()
-        async for chunk in self.chunks():
-            found += chunk
-            if len(found) > limit:
-                raise WebError(f"its answer has more than {limit} bytes", passing=False)
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                found += chunk
+                if len(found) > limit:
+                    raise WebError(f"its answer has more than {limit} bytes", passing=False)
         return bytes(found)
 
 
@@ -216,7 +223,7 @@ class Web:
         where = httpcore.URL(
             scheme=target.scheme.encode(),
             host=target.host.encode(),
-            port=target.port,
+            port=None if target.port == PORTS[target.scheme] else target.port,
             target=url.rest.encode(),
         )
         async with contextlib.AsyncExitStack() as stack:
@@ -352,7 +359,9 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise httpcore.WriteError(str(error)) from None
 
     async def aclose(self) -> None:
-        self._wire.close()
+        # At once: what was wanted has come, and nobody waits for the end of TLS.
+        self._wire.abort()
+        await asyncio.sleep(0)
 
     async def start_tls(
         self,

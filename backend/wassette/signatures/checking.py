@@ -184,14 +184,19 @@ class Signatures:
             found.append(
                 f"it leads to other bytes than before: sha256 {evidence.digest}; before {before}"
             )
-        pinned = self._pinned(evidence) if signature.checked else None
-        if pinned is not None and pinned != signature.signer:
+        pinned = self._pinned(evidence)
+        if pinned is not None and self.another_signer(evidence, signature):
             if signature.signer is not None:
                 found.append(f"it is signed by {signature.signer}; before by {pinned}")
             else:
                 why = f" ({signature.problem})" if signature.problem else ""
                 found.append(f"it has no valid signature{why}; before it was signed by {pinned}")
         return tuple(found)
+
+    def another_signer(self, evidence: Evidence, signature: Signature) -> bool:
+        """Whether it is not signed by who had signed what came from there. Raises `StoreError`."""
+        pinned = self._pinned(evidence) if signature.checked else None
+        return pinned is not None and pinned != signature.signer
 
     def check_changes(self, evidence: Evidence, signature: Signature) -> None:
         """Raises `SourceChanged` if there are any, and `StoreError`."""
