@@ -323,6 +323,9 @@ def test_inspect_structured(loaded: Cli, inside: Any) -> None:
         "unavailable",
         "imports",
         "producers",
+        "capabilities",
+        "signature",
+        "asks_for",
     ]
     assert data["digest"].startswith("sha256:")
     assert data["unavailable"][0]["function"] == "take"
