@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mcp import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from support.asking import Person
 from support.http import served
@@ -78,9 +80,15 @@ async def test_an_agents_question_shows_what_is_different(
     write(tmp_path, "tool", one_function("upload", 2))
     person = Person(["decline", {"answer": "once"}])
     settings = replace(settings, environment={"KEY": "value"})
+    # With a token: over HTTP without one nobody answers their own question.
     async with (
-        served(settings) as server,
-        McpClient(f"{server.url}/mcp", mode=era, elicitation_callback=person) as mcp,
+        served(settings, tokens=("a-token-of-the-tests",)) as server,
+        create_mcp_http_client({"Authorization": "Bearer a-token-of-the-tests"}) as http,
+        McpClient(
+            streamable_http_client(f"{server.url}/mcp", http_client=http),
+            mode=era,
+            elicitation_callback=person,
+        ) as mcp,
     ):
         refused = await mcp.call_tool("load-component", {"path": str(path)})
         assert refused.is_error
