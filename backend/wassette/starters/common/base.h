@@ -223,7 +223,14 @@ static inline void add_character(Buffer *out, u32 c) {
     add(out, (u8)(0x80 | (c >> 6 & 63))), add(out, (u8)(0x80 | (c & 63)));
   }
 }
-static inline Text text_of(Buffer out) { return (Text){out.data, out.size}; }
+
+// What was written. Room that is left over is given back, if nothing else has come behind it.
+static inline Text finish(Buffer *out) {
+  if (out->data && out->data + out->room == extend(0)) arena_end -= out->room - out->size;
+  out->room = out->size;
+  return (Text){out->data, out->size};
+}
+#define text_of(out) finish(&(out))
 
 // Bytes as a text: what is not UTF-8 in them becomes U+FFFD, as in browsers.
 static inline Text as_utf8(Text bytes) {
@@ -256,9 +263,13 @@ static inline Result *return_error(Text text) {
   return &result;
 }
 static inline Text joined3(Text a, Text b, Text c) {
-  Buffer out = {0};
-  add_text(&out, a), add_text(&out, b), add_text(&out, c);
-  return text_of(out);
+  u64 size = (u64)a.size + b.size + c.size;
+  if (size > 0xFFFFFFFF) __builtin_trap();
+  u8 *text = extend((u32)size);
+  if (a.size) __builtin_memcpy(text, a.data, a.size);
+  if (b.size) __builtin_memcpy(text + a.size, b.data, b.size);
+  if (c.size) __builtin_memcpy(text + a.size + b.size, c.data, c.size);
+  return (Text){text, (u32)size};
 }
 
 // Runtimes limit what a call may return: a clear answer is better than their trap.

@@ -113,13 +113,16 @@ Result *read_multiple_files(const Text *paths, u32 count) {
   Content *contents = allocate_array(count, sizeof *contents);
   u32 total = 0;
   for (u32 i = 0; i < count; i++) {
+    u32 mark = arena_end;
     Text path = paths[i], text;
     int ok = clean_path(&path);
     if (!ok) text = path;
     else ok = read_text(path, &text);
     text = as_utf8(text);
-    if (ok && total + text.size > MAX_RESULT - (1 << 20))
-      ok = 0, text = joined3(path, TEXT(": is too much together with the others; read it by itself"), TEXT(""));
+    if (ok && total + text.size > MAX_RESULT - (1 << 20)) {
+      arena_end = mark;
+      ok = 0, text = joined3(paths[i], TEXT(": is too much together with the others; read it by itself"), TEXT(""));
+    }
     total += text.size;
     contents[i] = (Content){paths[i], {!ok, text}};
   }
