@@ -10,10 +10,11 @@ static inline double power_of_ten(u32 exponent) {
 }
 
 static inline double scaled(double value, i32 exponent) {
-  if (exponent < -340 || value == 0) return 0;
-  if (exponent > 310) exponent = 310;
-  // In two steps, since 10^-320 is less than what a double holds exactly.
-  if (exponent < -300) value /= power_of_ten(300), exponent += 300;
+  if (exponent < -700 || value == 0) return 0;
+  if (exponent > 700) exponent = 700;
+  // In steps, since no double is more than 10^308.
+  for (; exponent < -300; exponent += 300) value /= power_of_ten(300);
+  for (; exponent > 300; exponent -= 300) value *= power_of_ten(300);
   return exponent < 0 ? value / power_of_ten((u32)-exponent) : value * power_of_ten((u32)exponent);
 }
 

@@ -3,7 +3,6 @@
 #include "files.h"
 
 IMPORT(FILES, "[method]descriptor.write") void write_at(u32, const u8 *, u32, u64, WriteResult *);
-IMPORT(FILES, "[method]descriptor.get-flags") void get_flags(u32, DoneResult *);
 IMPORT(FILES, "[method]descriptor.sync-data") void sync_data(u32, DoneResult *);
 IMPORT(FILES, "[method]descriptor.create-directory-at") void create_directory_at(u32, const u8 *, u32, DoneResult *);
 IMPORT(FILES, "[method]descriptor.rename-at")
@@ -32,10 +31,9 @@ static inline u8 create_directory(Text path) {
   return outcome(done);
 }
 
-static inline u8 put_bytes(Text path, u32 open, Text bytes) {
-  u32 file;
-  u8 error = open_path(path, open, MODE_WRITE, &file);
-  if (error != NO_ERROR) return error;
+// Writes all of it, and closes the file.
+static inline u8 put_all(u32 file, Text bytes) {
+  u8 error = NO_ERROR;
   for (u32 at = 0; at < bytes.size && error == NO_ERROR;) {
     u32 size = bytes.size - at < 1 << 18 ? bytes.size - at : 1 << 18;
     WriteResult written;
@@ -50,17 +48,26 @@ static inline u8 put_bytes(Text path, u32 open, Text bytes) {
   return error;
 }
 
-// Whether anything may be made in the directory above: asked of what is there, not tried, so that
-// nobody is asked to permit it.
-static inline int may_write_beside(Text path) {
-  u32 end = path.size, directory;
-  while (end && path.data[end - 1] != '/') end--;
-  Text above = part(path, 0, end > 1 ? end - 1 : 1);
-  if (open_path(above, OPEN_DIRECTORY, MODE_READ, &directory) != NO_ERROR) return 0;
-  DoneResult flags;
-  get_flags(directory, &flags);
-  drop_descriptor(directory);
-  return !flags.is_error && flags.error & MODE_CHANGE;
+static inline u8 put_bytes(Text path, u32 open, Text bytes) {
+  u32 file;
+  u8 error = open_path(path, open, MODE_WRITE, &file);
+  return error == NO_ERROR ? put_all(file, bytes) : error;
+}
+
+// A name beside a file's that nothing has, with the same ending: a pattern that allows the one allows
+// the other.
+static inline Text name_beside(Text path) {
+  u32 slash = path.size, dot = path.size;
+  while (slash && path.data[slash - 1] != '/') slash--;
+  for (u32 i = path.size; i > slash + 1; i--)
+    if (path.data[i - 1] == '.') {
+      dot = i - 1;
+      break;
+    }
+  Buffer out = {0};
+  add_text(&out, part(path, 0, dot)), ADD(&out, ".tmp-"), add_hex(&out, random_u64(), 16);
+  add_text(&out, part(path, dot, path.size));
+  return text_of(out);
 }
 
 // Replaces a file, or makes it. If only this one file may be written, and nothing beside it, it is
@@ -70,11 +77,14 @@ static inline u8 write_path(Text path, Text bytes) {
   u8 error = stat_path(path, 0, &stat);
   if (error != NO_ERROR) return put_bytes(path, OPEN_CREATE, bytes);
   if (stat.type == IS_DIRECTORY) return E_DIRECTORY;
-  if (stat.type != IS_FILE || !may_write_beside(path)) return put_bytes(path, OPEN_TRUNCATE, bytes);
-  Buffer beside = {0};
-  add_text(&beside, path), add(&beside, '.'), add_hex(&beside, random_u64(), 16), ADD(&beside, ".tmp");
-  error = put_bytes(text_of(beside), OPEN_CREATE | OPEN_EXCLUSIVE, bytes);
-  if (error == NO_ERROR) error = rename_path(text_of(beside), path);
-  if (error != NO_ERROR && error != E_EXIST) unlink_path(text_of(beside));
+  if (stat.type != IS_FILE) return put_bytes(path, OPEN_TRUNCATE, bytes);
+  Text beside = name_beside(path);
+  u32 file;
+  error = open_path(beside, OPEN_CREATE | OPEN_EXCLUSIVE, MODE_WRITE, &file);
+  if (error == E_EXIST) return error;
+  if (error != NO_ERROR) return put_bytes(path, OPEN_TRUNCATE, bytes);
+  error = put_all(file, bytes);
+  if (error == NO_ERROR) error = rename_path(beside, path);
+  if (error != NO_ERROR) unlink_path(beside);
   return error;
 }
