@@ -129,14 +129,14 @@ def test_the_differences_without_end(toolbox: Starter) -> None:
     "html",
     [
         "<a " * MILLION,
-        "<a href=x>" * 400_000,
+        "<a href=x>" * 100_000,
         "<!--" * MILLION,
         "<script>" * 500_000 + "<x " * 100_000,
         "<nav>" * MILLION,
         "<main>" * 500_000 + "</main>" * 200_000,
-        "<ul><li>" * 500_000 + "x",
+        "<ul><li>" * 100_000 + "x",
         "<blockquote>" * 300_000 + "x",
-        "<table><tr>" + "<td>" * MILLION,
+        "<table><tr>" + "<td>" * 300_000,
         "<b><i><code>" * 300_000,
         "<pre>" + "\n" * MILLION,
         "<ol><li>" * 40 + "<br>x" * 500_000,
@@ -150,9 +150,8 @@ def test_the_differences_without_end(toolbox: Starter) -> None:
     ids=lambda html: html[:12],
 )
 def test_the_page_that_never_ends(fetch: Starter, html: str) -> None:
-    base = "http://h/" + "p/" * 4000
-    answer = fetch("html-to-markdown", html=html[: 5 << 20], base_url=base)
-    any_answer(answer)
+    for base in ("http://h/" + "p/" * 500, "http://h/" + "p/" * 4000):
+        any_answer(fetch("html-to-markdown", html=html[: 5 << 20], base_url=base))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ def test_the_page_that_never_ends(fetch: Starter, html: str) -> None:
         "a\n" + '"' * MILLION,
         "a\n" + "\n" * MILLION,
         "," * MILLION,
-        "a,b\n" + ",\n" * 999_000,
+        "a,b\n" + ",\n" * 300_000,
         "a;b\n" + "1;2\r" * 400_000,
     ],
     ids=lambda text: text[:12],
@@ -190,7 +189,7 @@ def test_the_table_that_fills_memory(data: Starter, text: str) -> None:
 
 
 def test_conditions_without_end(data: Starter) -> None:
-    rows = "a\n" + ("a" * 50 + "\n") * 100_000
+    rows = "a\n" + ("a" * 50 + "\n") * 20_000
     where = [{"column": "a", "comparison": "matches", "value": "(a?){50}(a*)*b"}] * 8
     any_answer(data("query", data=rows, where=where))
     contains = [{"column": "a", "comparison": "contains", "value": "a" * 49 + "b"}] * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -40,10 +41,8 @@ class Pages(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        try:
+        with contextlib.suppress(OSError):  # who reads the beginning only
             self.wfile.write(body)
-        except OSError:
-            pass  # who reads the beginning only
 
     def log_message(self, *_: object) -> None:
         pass
@@ -74,10 +73,10 @@ async def test_a_page(web: Hosted, server: str) -> None:
         "content-type": "text/html",
         "title": "A & B",
         "content": f"Hi [x](http://{server}/x)",
-        "length": 28 + len(server) - 9,
+        "length": len(page["content"]),
         "next-index": None,
         "incomplete": False,
-    } or page["length"] == len(page["content"])
+    }
     raw = await web.ok("fetch", url=f"http://{server}/page", raw=True)
     assert raw["content"] == ANSWERS["/page"][2].decode()
     assert (await web.ok("fetch", url=f"http://{server}/on"))["url"] == f"http://{server}/page"

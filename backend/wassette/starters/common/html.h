@@ -3,12 +3,12 @@
 #include "http.h"
 
 enum { HTML_MAX_DEPTH = 32, HTML_MAX_LINK = 2048, HTML_MAX_WRITTEN = 8 << 20, HTML_ONE_STEP = 256 << 10,
-       HTML_MAX_BASE = 8192 };
+       HTML_MAX_BASE = 1024 };
 
 typedef struct { Text name; Text attributes; int closes; u32 start, end; } Tag;
 
 typedef struct {
-  Text base;
+  Base base;
   Buffer out;     // has room for all that is written: it never moves
   u32 breaks;     // line breaks that are due before the next text
   int space;      // a space is due
@@ -282,7 +282,7 @@ static inline void close_link(Html *html) {
 
 static inline Text link_text(Html *html, Text reference) {
   if (reference.size > HTML_MAX_LINK) return TEXT("");
-  Text url = resolve_url(html->base, trimmed(decoded(reference)));
+  Text url = resolve_url(&html->base, trimmed(decoded(reference)));
   Buffer out = {0};
   for (u32 i = 0; i < url.size; i++) {
     u8 c = url.data[i];
@@ -505,7 +505,8 @@ static inline void convert(Html *html, Text in, int whole) {
 // The page as Markdown, and its title.
 static inline Text markdown_of(Text in, Text base, int whole, Text *title) {
   static Html html;
-  html = (Html){.base = base.size <= HTML_MAX_BASE ? base : TEXT(""), .line_start = 1};
+  html = (Html){.base = base_of(base), .line_start = 1};
+  if (html.base.origin.size + html.base.path.size > HTML_MAX_BASE) html.base = (Base){0};
   html.out = (Buffer){extend(HTML_MAX_WRITTEN + HTML_ONE_STEP), 0, HTML_MAX_WRITTEN + HTML_ONE_STEP};
   note_last_end(in);
   html.title = (Buffer){extend(2048), 0, 2048};

@@ -90,50 +90,54 @@ static inline Text url_text(const Url *url) {
   return joined3(url->https ? TEXT("https://") : TEXT("http://"), url->authority, url->path);
 }
 
-// Where a reference on a page leads.
-static inline Text resolve_url(Text base, Text reference) {
+// What references on a page are relative to, taken apart once.
+typedef struct { int known; Text scheme, origin, path, directory; } Base;  // path: without its query
+
+static inline Base base_of(Text text) {
   Url url;
+  Base base = {0};
+  if (!parse_url(text, &url)) return base;
+  u32 end = 0;
+  while (end < url.path.size && url.path.data[end] != '?') end++;
+  u32 slash = end;
+  while (slash && url.path.data[slash - 1] != '/') slash--;
+  base.known = 1;
+  base.scheme = url.https ? TEXT("https:") : TEXT("http:");
+  base.origin = joined3(base.scheme, TEXT("//"), url.authority);
+  base.path = part(url.path, 0, end);
+  base.directory = part(url.path, 0, slash);
+  return base;
+}
+
+// Where a reference leads.
+static inline Text resolve_url(const Base *base, Text reference) {
   reference = trimmed(reference);
   u32 colon = 0;
   while (colon < reference.size && (is_upper(reference.data[colon]) || is_lower(reference.data[colon]) || is_digit(reference.data[colon]) || reference.data[colon] == '+' || reference.data[colon] == '-' || reference.data[colon] == '.')) colon++;
-  if ((colon && colon < reference.size && reference.data[colon] == ':') || !reference.size || !parse_url(base, &url)) return reference;
-  if (starts_with(reference, TEXT("//"))) return joined3(url.https ? TEXT("https:") : TEXT("http:"), reference, TEXT(""));
+  if ((colon && colon < reference.size && reference.data[colon] == ':') || !reference.size || !base->known) return reference;
+  if (starts_with(reference, TEXT("//"))) return joined3(base->scheme, reference, TEXT(""));
+  if (reference.data[0] == '#' || reference.data[0] == '?') return joined3(base->origin, base->path, reference);
   Buffer out = {0};
-  add_text(&out, url.https ? TEXT("https://") : TEXT("http://")), add_text(&out, url.authority);
-  if (reference.data[0] == '#') {
-    add_text(&out, url.path), add_text(&out, reference);
-    return text_of(out);
-  }
-  u32 path_end = 0;
-  while (path_end < url.path.size && url.path.data[path_end] != '?') path_end++;
-  Text directory = part(url.path, 0, path_end);
-  if (reference.data[0] == '?') {
-    add_text(&out, directory), add_text(&out, reference);
-    return text_of(out);
-  }
-  if (reference.data[0] == '/') directory.size = 0;
-  while (directory.size && directory.data[directory.size - 1] != '/') directory.size--;
+  add_text(&out, base->origin);
+  u32 root = out.size;
+  if (reference.data[0] != '/') add_text(&out, base->directory);
+  if (out.size == root) add(&out, '/');
   u32 tail = 0;
   while (tail < reference.size && reference.data[tail] != '?' && reference.data[tail] != '#') tail++;
-  Text path = joined3(directory, part(reference, 0, tail), TEXT(""));
-  Buffer clean = {0};
-  for (u32 at = 0; at < path.size;) {
+  for (u32 at = reference.data[0] == '/'; at < tail;) {
     u32 end = at;
-    while (end < path.size && path.data[end] != '/') end++;
-    Text name = part(path, at, end);
-    int last = end >= path.size;
+    while (end < tail && reference.data[end] != '/') end++;
+    Text name = part(reference, at, end);
     if (same(name, TEXT(".."))) {
-      if (clean.size) clean.size--;  // the slash at the end
-      while (clean.size && clean.data[clean.size - 1] != '/') clean.size--;
-      if (!clean.size) add(&clean, '/');
+      if (out.size > root + 1) out.size--;  // the slash at the end
+      while (out.size > root + 1 && out.data[out.size - 1] != '/') out.size--;
     } else if (!same(name, TEXT("."))) {
-      add_text(&clean, name);
-      if (!last) add(&clean, '/');
+      add_text(&out, name);
+      if (end < tail) add(&out, '/');
     }
     at = end + 1;
   }
-  if (!clean.size || clean.data[0] != '/') add(&out, '/');
-  add_text(&out, text_of(clean)), add_text(&out, part(reference, tail, reference.size));
+  add_text(&out, part(reference, tail, reference.size));
   return text_of(out);
 }
 

@@ -20,7 +20,7 @@ enum {
   RE_MAX_REPEAT = 1000,
 };
 // A few seconds: less than a call may take.
-static const u64 RE_MAX_STEPS = 400000000ull;
+static const u64 RE_MAX_STEPS = 200000000ull;
 static const u32 RE_NO_MATCH = ~0u;
 
 typedef struct { u32 low, high; } ReRange;

@@ -84,7 +84,9 @@ static int get_page(Text given, Url *url, Response *response, Text *error) {
     int leads_on = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     if (!leads_on || !response->location.size) return 1;
     if (i == MAX_REDIRECTS) return *error = refusal(TEXT("leads on and on"), url_text(url)), 0;
-    Text from = url_text(url), to = resolve_url(from, as_utf8(response->location));
+    Text from = url_text(url);
+    Base base = base_of(from);
+    Text to = resolve_url(&base, as_utf8(response->location));
     if (to.size > 8192 || !parse_url(to, url)) return *error = refusal(TEXT("leads to what is not an http or https URL"), from), 0;
   }
 }
