@@ -217,6 +217,7 @@ def screen(folder: Path, panel: bool = True) -> Iterator[Screen]:
         settings.mkdir(parents=True)
         (settings / "xfce4-panel.xml").write_text(_PANEL)
     started: list[subprocess.Popen[Any]] = []
+    by_bus: list[psutil.Process] = []
 
     def start(*arguments: str, **options: Any) -> subprocess.Popen[Any]:
         options.setdefault("stdout", subprocess.DEVNULL)
@@ -254,10 +255,9 @@ def screen(folder: Path, panel: bool = True) -> Iterator[Screen]:
             start("xfce4-panel", "--disable-wm-check", env=env)
             start(str(notifyd()), env=env)
         yield Screen(env)
-        # What the bus started as well.
-        started += psutil.Process(bus.pid).children(recursive=True)
+        by_bus += psutil.Process(bus.pid).children(recursive=True)
     finally:
-        for process in reversed(started):
+        for process in (*by_bus, *reversed(started)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         for process in started:

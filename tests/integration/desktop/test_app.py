@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -90,6 +91,13 @@ def note(home: Path) -> Path:
 
 
 @pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """For clients that come when the app's host is there: otherwise they start one."""
+    with ExitStack() as found:
+        yield found
+
+
+@pytest.fixture
 def thread() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as found:
         yield found
@@ -141,10 +149,11 @@ async def test_menu_does_what_it_says(desk: Desk, probed: Settings, home: Path) 
 
 
 async def test_allowed_once_from_the_notification(
-    desk: Desk, probed: Settings, note: Path, thread: ThreadPoolExecutor
+    desk: Desk, probed: Settings, note: Path, thread: ThreadPoolExecutor, stack: ExitStack
 ) -> None:
-    with App("--background", env=desk.env), Stdio(component_dir=probed.component_dir) as client:
+    with App("--background", env=desk.env):
         item = await desk.item()
+        client = stack.enter_context(Stdio(component_dir=probed.component_dir))
         hostile = {"name": "<b>Editor</b> & \u202ex", "version": "1"}
         client.request(
             "initialize",
@@ -174,10 +183,16 @@ async def test_allowed_once_from_the_notification(
 
 
 async def test_a_click_that_comes_too_soon_a_dismissal_and_a_daemon_that_goes_allow_nothing(
-    desk: Desk, probed: Settings, home: Path, note: Path, thread: ThreadPoolExecutor
+    desk: Desk,
+    probed: Settings,
+    home: Path,
+    note: Path,
+    thread: ThreadPoolExecutor,
+    stack: ExitStack,
 ) -> None:
-    with App("--background", env=desk.env), Stdio(component_dir=probed.component_dir) as client:
+    with App("--background", env=desk.env):
         await desk.item()
+        client = stack.enter_context(Stdio(component_dir=probed.component_dir))
         client.initialize()
         call = reading(thread, client, note)
         number = await desk.notification()
@@ -195,16 +210,22 @@ async def test_a_click_that_comes_too_soon_a_dismissal_and_a_daemon_that_goes_al
 
 
 async def test_decided_elsewhere_the_notification_goes(
-    desk: Desk, probed: Settings, home: Path, note: Path, thread: ThreadPoolExecutor
+    desk: Desk,
+    probed: Settings,
+    home: Path,
+    note: Path,
+    thread: ThreadPoolExecutor,
+    stack: ExitStack,
 ) -> None:
-    with App("--background", env=desk.env), Stdio(component_dir=probed.component_dir) as client:
+    with App("--background", env=desk.env):
         await desk.item()
+        client = stack.enter_context(Stdio(component_dir=probed.component_dir))
         client.initialize()
         call = reading(thread, client, note)
         number = await desk.notification()
         cli = Cli(home)
         [waits] = cli.ok("approvals", "list")["approvals"]
-        cli.ok("approvals", "allow", waits["id"])
+        cli.ok("approvals", "allow", waits["id"], "--yes")
         assert value(await asyncio.wrap_future(call)) == {"ok": "hello"}
         await until(lambda: number in desk.daemon.closed)
 
@@ -225,11 +246,12 @@ async def test_attaches_to_the_host_that_runs_and_takes_over_when_it_ends(
             assert value(client.call("add", a=40, b=2)) == 42
             assert the_host(home) == host
             assert await asyncio.to_thread(app.end) == 0
+        desk.watcher.items.clear()
         # Its clients keep their sessions.
         assert value(client.call("add", a=1, b=2)) == 3
         with App("--background", env=desk.env) as app:
             item = await desk.item()
-            cli.ok("host", "stop")
+            assert cli("host", "stop").code == 0
             await until(lambda: place.found() is not None and not hosts(home), "nobody took over")
             await until_async(item, lambda summary: summary == "1 component, 0 clients")
             assert status(place)["pid"] == app.process.pid
@@ -238,19 +260,17 @@ async def test_attaches_to_the_host_that_runs_and_takes_over_when_it_ends(
                 assert value(another.call("add", a=40, b=2)) == 42
             # Told to end, it ends, as the app whose host that is.
             app.note()
-            cli.ok("host", "stop")
+            assert cli("host", "stop").code == 0
             assert await asyncio.to_thread(app.ended) == 0
             assert "told to end" in app.said
 
 
 async def test_quitting_lets_a_call_finish_and_tells_clients(
-    desk: Desk, probed: Settings, home: Path, thread: ThreadPoolExecutor
+    desk: Desk, probed: Settings, home: Path, thread: ThreadPoolExecutor, stack: ExitStack
 ) -> None:
-    with (
-        App("--background", env=desk.env) as app,
-        Stdio(component_dir=probed.component_dir) as client,
-    ):
+    with App("--background", env=desk.env) as app:
         item = await desk.item()
+        client = stack.enter_context(Stdio(component_dir=probed.component_dir))
         client.initialize()
         call = thread.submit(client.call, "sleep", seconds=2.0)
         await until_async(item, lambda summary: summary == "1 call running")
