@@ -62,7 +62,7 @@ def add_pages(app: FastAPI, auth: Auth, static: Path = STATIC) -> None:
 
     # Not a redirect: a browser sends a SameSite=Strict cookie only with what our own page asks for,
     # and the way to this page may have begun elsewhere.
-    @app.get(f"{OPEN}{{link}}", include_in_schema=False)
+    @app.get(f"{OPEN}{{link:path}}", include_in_schema=False)
     async def open_link(link: str, request: Request, to: str = "/") -> Response:
         # Looked at before the link is used up.
         place = to if _PLACE.fullmatch(to) else "/"
