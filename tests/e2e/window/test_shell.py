@@ -197,7 +197,9 @@ def test_the_host_ends_and_comes_back(own_window: Window) -> None:
     page = window.go("/components")
     end_hosts(window.cli.home)
     expect(page.get_by_text("Reconnecting")).to_be_visible()
-    expect(page.get_by_role("link", name=re.compile("^toolbox"))).to_be_visible()  # what was there stays
+    expect(
+        page.get_by_role("link", name=re.compile("^toolbox"))
+    ).to_be_visible()  # what was there stays
     # Another host has another port: this window is of the old one, and says so when it is loaded anew.
     window.complaints.clear()
     page.goto(link(window.cli))
