@@ -1,8 +1,8 @@
 """The window's tests: a real browser, a real host process, real components.
 
-One home and one host serve all tests that use `window`: to start one for each would take minutes. What a test
-changes, it changes of a component of its own (`window.copy`). `own_window` and `empty_window` have
-hosts of their own, for what concerns all of a host.
+One home and one host serve all tests that use `window`: to start one for each would take minutes.
+What a test changes, it changes of a component of its own (`window.copy`). `own_window` and
+`empty_window` have hosts of their own, for what concerns all of a host.
 """
 
 from __future__ import annotations

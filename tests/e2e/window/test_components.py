@@ -111,12 +111,10 @@ def test_a_component_is_unloaded_after_a_question(window: Window) -> None:
 def test_what_it_can_reach_is_proven_by_its_imports(window: Window) -> None:
     page = window.go("/components/toolbox?tab=about")
     facts = page.get_by_role("region", name="What it could do at all")
-    expect(facts.get_by_text(re.compile("cannot reach the network", re.I))).to_be_visible()
+    expect(facts.get_by_text(re.compile("cannot reach the network", re.IGNORECASE))).to_be_visible()
     expect(page.get_by_text("starter:toolbox").first).to_be_visible()
     record = next(
-        one
-        for one in window.cli.ok("component", "list")["components"]
-        if one["id"] == "toolbox"
+        one for one in window.cli.ok("component", "list")["components"] if one["id"] == "toolbox"
     )
     digest = str(record.get("digest", "")).removeprefix("sha256:")
     expect(page.get_by_text(digest).first).to_be_visible()

@@ -1,4 +1,4 @@
-"""What a component may do, in the window: in words and as YAML, and nothing that was written is lost."""
+"""What a component may do, in the window: in words and as YAML; nothing written is lost."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def test_a_mistake_in_the_yaml_is_shown_where_it_is_and_nothing_is_lost(window: 
     write(page, POLICY)
     editor(page).press("Control+s")
     expect(page.get_by_text("is saved, and counts from its next call on")).to_be_visible()
-    expect(page.get_by_role("region", name="In words").get_by_text("may read /tmp/notes")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="In words").get_by_text("may read /tmp/notes")
+    ).to_be_visible()
     assert "# kept" in written(page)
     assert (window.cli.components / f"{own}.policy.yaml").read_text() == POLICY
 
@@ -148,7 +150,14 @@ def test_a_secret_is_kept_and_never_comes_back(window: Window) -> None:
     own = window.copy("c-probe", "secretive")
     page = window.go(f"/components/{own}?tab=permissions")
     bodies: list[str] = []
-    page.on("response", lambda one: bodies.append(one.text()) if "/api/" in one.url and one.status == 200 and "events" not in one.url else None)
+    page.on(
+        "response",
+        lambda one: (
+            bodies.append(one.text())
+            if "/api/" in one.url and one.status == 200 and "events" not in one.url
+            else None
+        ),
+    )
     card = page.get_by_role("region", name="Secrets")
     card.get_by_role("button", name="Add").click()
     dialog = page.get_by_role("dialog")
