@@ -63,7 +63,7 @@ def _axe() -> str:
 
 @dataclass
 class Window:
-    """One open window. What its console says against it is kept, for the fixture to look at."""
+    """One open window. What its console complains of is kept, for the fixture to look at."""
 
     cli: Cli
     page: Page
@@ -169,7 +169,8 @@ class Window:
         return list(
             self.page.evaluate(
                 """() => [...document.querySelectorAll('body *')]
-                .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
+                .filter(e => e.checkVisibility())
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
                 .filter(e => {
                   for (let p = e.parentElement; p; p = p.parentElement) {
                     const s = getComputedStyle(p)
@@ -182,7 +183,7 @@ class Window:
         )
 
     def drop(self, selector: str, path: Path) -> None:
-        """Drag a file onto something, by the browser's own events."""
+        """Drag a file onto something: the events of it, as there is no desktop to drag from."""
         import base64
 
         transfer = self.page.evaluate_handle(

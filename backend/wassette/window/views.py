@@ -129,6 +129,7 @@ def _tool(tool: Tool) -> models.Tool:
 
 def review(
     arrival: Arrival,
+    changes: Iterable[str],
     has: Policy | None,
     keeps: bool,
     trusted: bool,
@@ -157,7 +158,7 @@ def review(
         remarks=[clean(one) for one in arrival.remarks],
         replaces=before.digest if before is not None else None,
         keeps_permissions=keeps,
-        changes=[clean(one) for one in arrival.changes],
+        changes=[clean(one) for one in changes],
     )
 
 
