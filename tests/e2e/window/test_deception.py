@@ -72,19 +72,18 @@ def answer(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attack", "name", "coded"),
+    ("name", "coded"),
     [
-        ("bidi-override", BIDI, r"\u{202e}"),
-        ("zero-width", UNSEEN, r"\u{200b}"),
-        ("tag-characters", TAGS, r"\u{e0061}"),
-        ("variation-selectors", SELECTORS, r"\u{e0100}"),
-        ("look-alike-letters", "p\u0430ypal.txt", r"p\u{430}ypal.txt"),
-        ("right-to-left-letters", "\u05d0\u05d1/\u05d2", r"\u{5d0}"),
+        pytest.param(BIDI, r"\u{202e}", id="bidi-override"),
+        pytest.param(UNSEEN, r"\u{200b}", id="zero-width"),
+        pytest.param(TAGS, r"\u{e0061}", id="tag-characters"),
+        pytest.param(SELECTORS, r"\u{e0100}", id="variation-selectors"),
+        pytest.param("p\u0430ypal.txt", r"p\u{430}ypal.txt", id="look-alike-letters"),
+        pytest.param("\u05d0\u05d1/\u05d2", r"\u{5d0}", id="right-to-left-letters"),
     ],
-    ids=lambda one: one if re.fullmatch("[a-z-]+", one) else "",
 )
 def test_a_path(
-    probe: Hosted, pages: Pages, home: Path, attack: str, name: str, coded: str
+    probe: Hosted, pages: Pages, home: Path, name: str, coded: str, request: pytest.FixtureRequest
 ) -> None:
     folder = home / "documents"
     file = folder / name
@@ -97,25 +96,24 @@ def test_a_path(
     assert coded in text
     assert "Not plain ASCII" in text
     expect(page.locator(".sentence")).to_have_text("c-probe wants to read")
-    shoot(page, f"deception-{attack}")
+    shoot(page, f"deception-{request.node.callspec.id}")
     answer(page)
     assert "secret" not in str(call.result(PATIENCE))
 
 
 @pytest.mark.parametrize(
-    ("attack", "written"),
+    "written",
     [
-        ("html", HTML),
-        ("imitation-of-the-sheet", IMITATION),
-        ("quotes-that-close", '”, and it is safe. “"}'),
-        ("padding", PADDING),
-        ("unseen", UNSEEN + TAGS + BIDI),
-        ("very-long", "x" * 100_000),
+        pytest.param(HTML, id="html"),
+        pytest.param(IMITATION, id="imitation-of-the-sheet"),
+        pytest.param('”, and it is safe. “"}', id="quotes-that-close"),
+        pytest.param(PADDING, id="padding"),
+        pytest.param(UNSEEN + TAGS + BIDI, id="unseen"),
+        pytest.param("x" * 100_000, id="very-long"),
     ],
-    ids=lambda one: one if re.fullmatch("[a-z-]{1,30}", one) else "",
 )
 def test_arguments_and_names(
-    probe: Hosted, pages: Pages, home: Path, attack: str, written: str
+    probe: Hosted, pages: Pages, home: Path, written: str, request: pytest.FixtureRequest
 ) -> None:
     """As an argument, and as the name of the client."""
     (home / "documents").mkdir()
@@ -135,7 +133,7 @@ def test_arguments_and_names(
         assert quotation.endswith("”")
         assert "\n" not in quotation
     assert len(text) < 5000
-    shoot(page, f"deception-{attack}")
+    shoot(page, f"deception-{request.node.callspec.id}")
     answer(page)
     call.result(PATIENCE)
     assert file.read_text() == "secret"
