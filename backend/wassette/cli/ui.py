@@ -15,7 +15,7 @@ from wassette.errors import ConfigError, StoreError, WassetteError, visible
 from wassette.hosting import rendezvous
 from wassette.hosting.rendezvous import HostUnavailable, Rendezvous
 
-from .base import examples, options
+from .base import Command, examples, options
 from .output import note, show
 
 _QUESTION = json.dumps({"wassette": rendezvous.PROTOCOL, "want": "window"}).encode() + b"\n"
@@ -27,7 +27,7 @@ _LEADS = """<!doctype html>
 """
 
 
-@click.command(epilog=examples("wassette ui", "wassette ui --no-browser"))
+@click.command(cls=Command, epilog=examples("wassette ui", "wassette ui --no-browser"))
 @click.option("--no-browser", is_flag=True, help="Print the link, and open nothing.")
 def ui(no_browser: bool) -> None:
     """Open Wassette's window in your browser.

@@ -39,7 +39,7 @@ class Window:
     @property
     def wanted(self) -> bool:
         """Whether somebody looks, did a moment ago, or is about to."""
-        return bool(self.events.open or self.events.lingers or self.auth.links)
+        return bool(self.events.open or self.events.lingers or self.auth.links or self.auth.busy)
 
     async def status(self) -> models.Status:
         host = self.host
