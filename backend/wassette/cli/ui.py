@@ -36,7 +36,7 @@ def ui(no_browser: bool) -> None:
     once, within a minute, for whoever has it.
     """
     url = one_time_link()
-    if not no_browser and _can_show() and _open(url):
+    if not no_browser and _can_show() and open_in_browser(url):
         show(
             {"status": "window opened", "url": url.partition("/open/")[0]},
             default=lambda: (
@@ -90,7 +90,7 @@ def _can_show() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _open(url: str) -> bool:
+def open_in_browser(url: str) -> bool:
     """Open a browser on a file that leads there: other users can see the arguments of processes,
     and who is first uses the link up."""
     import webbrowser
