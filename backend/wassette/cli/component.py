@@ -1,4 +1,4 @@
-"""`wassette component`: load, unload, list."""
+"""`wassette component`: load, unload, list; project.py has new, build and dev."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from wassette.toolset import Tool
 
 
-@click.group(cls=Group)
+@click.group(
+    cls=Group, lazy={"new": "project:new", "build": "project:build", "dev": "project:dev"}
+)
 def component() -> None:
-    """Load, list and remove components."""
+    """Load, list, remove and make components."""
 
 
 @component.command(
