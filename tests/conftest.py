@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.hosts import end_hosts
+from wassette.clients.machine import this_machine
 from wassette.config import Settings
 from wassette.host import Host
 from wassette.paths import paths
@@ -50,9 +51,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     # Never the real keyring of whoever runs the tests.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("WASSETTE_IDLE_TIMEOUT", "60")
-    paths.cache_clear()
+    for cached in (paths, this_machine):
+        cached.cache_clear()
     yield folder
-    paths.cache_clear()
+    for cached in (paths, this_machine):
+        cached.cache_clear()
     end_hosts(folder)
 
 
@@ -89,6 +92,25 @@ def probed(settings: Settings, home: Path, probe_template: Path) -> Settings:
     from support.hosts import copy_probe
 
     copy_probe(probe_template, home)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def calc_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from support.cli import Cli
+    from support.wat import write
+
+    folder = tmp_path_factory.mktemp("calc")
+    Cli(folder).ok("component", "load", str(write(folder, "calc")))
+    return folder
+
+
+@pytest.fixture
+def with_calc(settings: Settings, home: Path, calc_template: Path) -> Settings:
+    """With the component `calc` of `support.wat`."""
+    from support.hosts import copy_probe
+
+    copy_probe(calc_template, home)
     return settings
 
 

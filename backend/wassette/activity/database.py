@@ -95,8 +95,11 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA query_only = ON")
-        if _version(connection) != VERSION:
+        found = _version(connection)
+        if found != VERSION:
             connection.close()
+            if not found:  # it is being made just now
+                raise FileNotFoundError(path)
             raise StoreError(f"{path} was written by another version of Wassette")
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} cannot be read: {error}") from None

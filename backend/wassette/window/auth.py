@@ -34,7 +34,7 @@ IDLE_SECONDS = 7 * 86_400.0
 """After which a browser that was not used is forgotten."""
 COOKIE = "wassette"
 CLIENT = "Wassette window"
-"""What the record calls who does something from here."""
+"""What is shown and recorded of who calls a tool from here."""
 CSRF_HEADER = b"x-wassette-csrf"
 
 
@@ -53,7 +53,7 @@ class Browser:
 
 
 def client_of(browser: Browser) -> Client:
-    """As which a browser calls tools, and changes things."""
+    """As which a browser calls tools. What is changed there, a person changes, and no client."""
     return Client(CLIENT, __version__, "window", browser.session)
 
 

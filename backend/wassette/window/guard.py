@@ -7,11 +7,10 @@ import json
 from typing import TYPE_CHECKING, ClassVar
 
 from wassette.components.sources import MAX_COMPONENT
-from wassette.recording import CALLER
 from wassette.web.guard import SECURITY_HEADERS, Guard, Refused, too_large
 
 from . import problems
-from .auth import CSRF_HEADER, Auth, Browser, client_of, cookies
+from .auth import CSRF_HEADER, Auth, Browser, cookies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,8 +76,6 @@ class WindowGuard(Guard):
         if scope["method"] not in _READS and not browser.has(headers.get(CSRF_HEADER)):
             raise Refused(403, "The header X-Wassette-CSRF is missing or wrong")
         scope[BROWSER] = browser
-        # For what changes; a call says by itself whose it is.
-        CALLER.set(client_of(browser))
 
     def _browser(self, scope: Scope) -> Browser | None:
         # HTTP/1.1 browsers send one header; several would be read as one.

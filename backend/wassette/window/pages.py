@@ -45,7 +45,7 @@ _NOT_BUILT = """<!doctype html>
 """
 _GO_ON = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Wassette</title>
-<meta http-equiv="refresh" content="0; url={to}"></head>
+<link rel="icon" href="data:,"><meta http-equiv="refresh" content="0; url={to}"></head>
 <body><p><a href="{to}">Go on to Wassette</a></p></body></html>
 """
 _NO_LINK = """<!doctype html>

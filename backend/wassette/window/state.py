@@ -10,7 +10,7 @@ from wassette import config, errors
 from wassette.activity import ActivityReader
 from wassette.paths import paths
 
-from . import models, switches, views
+from . import models, views
 from .asked import Asked
 from .auth import Auth
 from .calls import Calls
@@ -60,7 +60,7 @@ class Window:
                 for one in host.presence.calls()
             ],
             pending=await self._pending(),
-            paused=switches.paused(host),
+            paused=host.paused,
             started=self.started,
             uptime=time.time() - self.started,
         )

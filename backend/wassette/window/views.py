@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wassette.host import Host
     from wassette.policy import Policy
     from wassette.toolset import Tool
+    from wassette.usage import UnusedGrant
 
 
 def clean(text: str) -> str:
@@ -47,10 +48,10 @@ class Components:
             next=page[-1].id if len(states) > limit else None,
         )
 
-    def one(self, state: ComponentState) -> models.ComponentDetail:
+    def one(self, state: ComponentState, unused: Iterable[UnusedGrant]) -> models.ComponentDetail:
         tools = self._host.tools().of(state.id)
         record = state.record
-        summary = self._summary(state, tools, self._running()[state.id])
+        summary = self._summary(state, tools, self._running()[state.id], unused)
         return models.ComponentDetail(
             **{**summary.model_dump(), "tools": [_tool(one) for one in tools]},
             unavailable=[
@@ -67,14 +68,17 @@ class Components:
         return Counter(one.component_id for one in self._host.presence.calls())
 
     def _summary(
-        self, state: ComponentState, tools: list[Tool], running: int
+        self,
+        state: ComponentState,
+        tools: list[Tool],
+        running: int,
+        unused: Iterable[UnusedGrant] = (),
     ) -> models.ComponentSummary:
         record, policy = state.record, self._host.policies.read(state.id)
-        enabled = state.enabled
         return models.ComponentSummary(
             id=state.id,
-            state=_state(state, enabled),
-            enabled=enabled,
+            state=_state(state),
+            enabled=state.enabled,
             error=clean(state.error) if state.error is not None else None,
             description=clean(record.description) if record else "",
             source=clean(record.source) if record else None,
@@ -85,16 +89,16 @@ class Components:
             running=running,
             tools=[_tool_name(one) for one in tools],
             capabilities=words.capabilities(map(clean, record.imports)) if record else [],
-            permissions=words.permissions(policy.policy),
+            permissions=words.permissions(policy.policy, unused=_days(unused)),
             policy_error=str(policy.error) if policy.error is not None else None,
             unseen=[clean(one) for one in record.unseen] if record else [],
         )
 
 
-def _state(state: ComponentState, enabled: bool) -> models.ComponentStateName:
+def _state(state: ComponentState) -> models.ComponentStateName:
     if state.record is None:
         return "unexamined" if state.error == "has not been examined yet" else "broken"
-    if not enabled:
+    if not state.enabled:
         return "disabled"
     return "unseen" if state.record.unseen else "ready"
 
@@ -160,7 +164,12 @@ def review(
 # ---- policies ------------------------------------------------------------------------------------
 
 
-def policy(host: Host, component_id: str) -> models.Policy:
+def _days(unused: Iterable[UnusedGrant]) -> dict[str, int]:
+    """By the place of the rule."""
+    return {f"{one.kind}.allow[{one.index}]": one.days for one in unused}
+
+
+def policy(host: Host, component_id: str, unused: Iterable[UnusedGrant] = ()) -> models.Policy:
     """Raises `ComponentNotFound`. For a thread: it reads and parses."""
     view = host.policy(component_id)
     error, where, found = view.error, None, []
@@ -174,7 +183,7 @@ def policy(host: Host, component_id: str) -> models.Policy:
     if view.status is not PolicyStatus.ABSENT and text:
         with contextlib.suppress(errors.PolicyError):
             document = PolicyDocument.from_text(text, "policy")
-            found = words.permissions(document.policy, document.line)
+            found = words.permissions(document.policy, document.line, _days(unused))
     roots = {name: str(path) for name, path in view.roots.items()}
     for permission in found:
         if permission.kind == "storage" and not permission.rule.startswith("fs:///"):

@@ -6,6 +6,7 @@ The words are ours; what stands in a rule was written by somebody, and is made v
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from wassette.errors import visible
@@ -14,7 +15,7 @@ from wassette.policy import Access
 from .models import Capability, Permission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wassette.policy import NetworkRule, Policy, StorageRule
 
@@ -28,11 +29,12 @@ _MIB = 2**20
 def permissions(
     policy: Policy | None,
     line: Callable[[str], int | None] = lambda _: None,
-    unused: Callable[[str, str], int | None] = lambda _kind, _rule: None,
+    unused: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Permission]:
     """What a policy allows, denies and limits, in the order of its sections.
 
-    `line`: of a place such as `storage.allow[0]`. `unused`: for how many days nothing used it.
+    `line`: of a place such as `storage.allow[0]`. `unused`: for how many days nothing used what is
+    at a place.
     """
     if policy is None:
         return []
@@ -57,7 +59,7 @@ def permissions(
                 place=place,
                 line=line(place),
                 secret_for=list(secret_for),
-                unused_days=unused(kind, rule) if action == "allow" else None,
+                unused_days=unused.get(place),
             )
         )
 

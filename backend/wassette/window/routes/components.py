@@ -5,8 +5,7 @@ import asyncio
 from fastapi import APIRouter
 
 from wassette.answers import ComponentState
-from wassette.errors import ComponentNotFound, WassetteError
-from wassette.window import switches
+from wassette.errors import ComponentNotFound, InvalidComponentId, WassetteError
 from wassette.window.models import ComponentDetail, Components, Enabled
 
 from .base import ComponentId, Cursor, Limit, TheWindow
@@ -24,13 +23,16 @@ async def list_components(
 
 @router.get("/{component_id}")
 async def get_component(window: TheWindow, component_id: ComponentId) -> ComponentDetail:
+    host = window.host
+    enabled = component_id not in host.store.disabled()
     try:
-        state = ComponentState(component_id, await window.host.component(component_id))
-    except ComponentNotFound:
+        state = ComponentState(component_id, await host.component(component_id), None, enabled)
+    except (ComponentNotFound, InvalidComponentId):
         raise
     except WassetteError as error:
-        state = ComponentState(component_id, None, str(error))
-    return await asyncio.to_thread(window.components.one, state)
+        state = ComponentState(component_id, None, str(error), enabled)
+    unused = await host.unused_grants(component_id)
+    return await asyncio.to_thread(window.components.one, state, unused)
 
 
 @router.delete("/{component_id}", status_code=204)
@@ -41,7 +43,7 @@ async def unload_component(window: TheWindow, component_id: ComponentId) -> None
 
 @router.post("/{component_id}/enabled", status_code=204)
 async def set_enabled(window: TheWindow, component_id: ComponentId, body: Enabled) -> None:
-    await switches.enable(window.host, component_id, on=body.enabled)
+    await window.host.set_enabled(component_id, body.enabled)
 
 
 @router.post("/{component_id}/seen", status_code=204)

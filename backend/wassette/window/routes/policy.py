@@ -26,22 +26,28 @@ from wassette.window.models import (
     RootBinding,
     StorageGrant,
 )
+from wassette.window.state import Window
 
 from .base import ComponentId, TheWindow
 
 router = APIRouter(prefix="/api/components/{component_id}", tags=["policy"])
 
 
+async def _shown(window: Window, component_id: str) -> Policy:
+    unused = await window.host.unused_grants(component_id)
+    return await asyncio.to_thread(views.policy, window.host, component_id, unused)
+
+
 @router.get("/policy")
 async def get_policy(window: TheWindow, component_id: ComponentId) -> Policy:
-    return await asyncio.to_thread(views.policy, window.host, component_id)
+    return await _shown(window, component_id)
 
 
 @router.put("/policy")
 async def put_policy(window: TheWindow, component_id: ComponentId, body: PolicyChange) -> Policy:
     """409 if `version` is not that of the text that is there, 422 with `where` if it is wrong."""
     await window.host.write_policy(component_id, body.yaml, body.version)
-    return await asyncio.to_thread(views.policy, window.host, component_id)
+    return await _shown(window, component_id)
 
 
 @router.post("/permissions")
@@ -58,7 +64,7 @@ async def grant_permission(window: TheWindow, component_id: ComponentId, body: G
             await host.grant_environment(component_id, body.key)
         case MemoryGrant():
             await host.grant_memory(component_id, body.limit)
-    return await asyncio.to_thread(views.policy, host, component_id)
+    return await _shown(window, component_id)
 
 
 def _network(body: NetworkGrant) -> NetworkRule:
@@ -87,7 +93,7 @@ async def revoke_permission(
             gone = await host.revoke_environment(component_id, body.rule)
     if not gone:
         raise problems.Refusal(404, "There is no such permission (any more)")
-    return await asyncio.to_thread(views.policy, host, component_id)
+    return await _shown(window, component_id)
 
 
 @router.post("/explain")
@@ -128,4 +134,4 @@ async def bind_root(
         await window.host.unbind_root(component_id, name)
     else:
         await window.host.bind_root(component_id, name, Path(body.directory))
-    return await asyncio.to_thread(views.policy, window.host, component_id)
+    return await _shown(window, component_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from wassette._version import __version__
-from wassette.window import switches, views
+from wassette.window import views
 from wassette.window.models import Pause, Paused, Session, Status
 
 from .base import TheBrowser, TheWindow
@@ -21,7 +21,7 @@ async def get_session(window: TheWindow, browser: TheBrowser) -> Session:
         version=__version__,
         component_dir=views.clean(str(window.host.settings.component_dir)),
         home=views.clean(str(Path.home())),
-        paused=switches.paused(window.host),
+        paused=window.host.paused,
         platform=sys.platform,
     )
 
@@ -34,6 +34,6 @@ async def get_status(window: TheWindow) -> Status:
 @router.post("/pause")
 async def set_paused(window: TheWindow, body: Pause) -> Paused:
     """While paused, no tool is called."""
-    await switches.pause(window.host, on=body.paused)
+    await (window.host.pause() if body.paused else window.host.resume())
     window.events.status_changed()
-    return Paused(paused=switches.paused(window.host))
+    return Paused(paused=window.host.paused)
