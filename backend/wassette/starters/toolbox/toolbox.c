@@ -1,77 +1,24 @@
-// The toolbox: freestanding C, the canonical ABI by hand. What the tools do is in toolbox.wit.
-//
-// Memory is one arena that starts over after each call: arguments, working memory and the result
-// are laid one after the other. Nothing is kept between calls.
+// The toolbox. What the tools do is in toolbox.wit.
 
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-typedef int i32;
-typedef long long i64;
-
-#define IMPORT(module, name) __attribute__((import_module(module), import_name(name))) extern
-#define EXPORT(name) __attribute__((export_name(name)))
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#include "../common/diff.h"
+#include "../common/find.h"
+#include "../common/regex.h"
+#include "../common/time.h"
+#include "zones.h"
 
 typedef struct { u64 seconds; u32 nanoseconds; } Datetime;
 IMPORT("wasi:clocks/wall-clock@0.2.12", "now") void wall_clock_now(Datetime *now);
 IMPORT("wasi:random/random@0.2.12", "get-random-u64") u64 random_u64(void);
 
-// ---- memory ----
-
-enum { PAGE = 65536, GROWTH = 16 };
-extern u8 __heap_base;
-static u32 arena_end;    // where the next block goes; 0 before the first one
-static u32 memory_end;   // the memory's size, at most 4 GiB - 64 KiB
-
-// Makes the arena `size` bytes longer and returns where they start. Out of memory is a trap.
-static u8 *extend(u32 size) {
-  if (!arena_end) {
-    arena_end = (u32)&__heap_base;
-    memory_end = __builtin_wasm_memory_size(0) * PAGE;
-  }
-  u64 end = (u64)arena_end + size;
-  if (end > memory_end) {
-    u64 pages = (end - memory_end + PAGE - 1) / PAGE;
-    u64 limit = 65535 - memory_end / PAGE;
-    if (pages > limit) __builtin_trap();
-    u32 generous = pages + GROWTH < limit ? (u32)pages + GROWTH : (u32)pages;
-    if (__builtin_wasm_memory_grow(0, generous) == (__SIZE_TYPE__)-1) {
-      if (__builtin_wasm_memory_grow(0, (u32)pages) == (__SIZE_TYPE__)-1) __builtin_trap();
-      generous = (u32)pages;
-    }
-    memory_end += generous * PAGE;
-  }
-  u8 *block = (u8 *)arena_end;
-  arena_end = (u32)end;
-  return block;
-}
-
-static void *allocate(u32 size, u32 align) {
-  u32 misaligned = (u32)extend(0) % align;
-  if (misaligned) extend(align - misaligned);
-  return extend(size);
-}
-
-EXPORT("cabi_realloc")
-void *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 new_size) {
-  if (old_size && (u32)old + old_size == arena_end && new_size >= old_size) {
-    extend(new_size - old_size);
-    return old;
-  }
-  u8 *block = allocate(new_size, align);
-  __builtin_memcpy(block, old, old_size < new_size ? old_size : new_size);
-  return block;
-}
-
-// A result is read before its function's post-return is called: then all can go. (A function can
-// be exported under one name only.)
-static void start_over(void) { arena_end = (u32)&__heap_base; }
-#define AFTER(function, name) \
-  EXPORT("cabi_post_" name) void after_##function(void *result) { (void)result; start_over(); }
 AFTER(current_time, "current-time")
 AFTER(convert_time, "convert-time")
+AFTER(time_in_zone, "time-in-zone")
+AFTER(list_time_zones, "list-time-zones")
+AFTER(find_pattern, "find-pattern")
+AFTER(replace_pattern, "replace-pattern")
+AFTER(diff_texts, "diff-texts")
+AFTER(percent_encode, "percent-encode")
+AFTER(percent_decode, "percent-decode")
 AFTER(text_stats, "text-stats")
 AFTER(find_replace, "find-replace")
 AFTER(change_case, "change-case")
@@ -83,103 +30,32 @@ AFTER(uuid, "uuid")
 
 // ---- results ----
 
-typedef struct { const u8 *data; u32 size; } Text;
-typedef struct { u8 is_error; Text text; } Result;
-#define TEXT(literal) ((Text){(const u8 *)(literal), sizeof(literal) - 1})
-
-static Text text_result;
-static Result result;
-
-// The text being written is the end of the arena: nothing else may be allocated meanwhile.
-static const u8 *written;
-static void begin(void) { written = extend(0); }
-static void put(u8 byte) { *extend(1) = byte; }
-static void put_text(Text text) {
-  __builtin_memcpy(extend(text.size), text.data, text.size);
-}
-static void put_number(u64 value, u32 digits) {
-  u8 *at = extend(digits);
-  for (; digits; value /= 10) at[--digits] = '0' + value % 10;
-}
-static void put_decimal(u64 value) {
-  u32 digits = 1;
-  for (u64 rest = value; rest > 9; rest /= 10) digits++;
-  put_number(value, digits);
-}
-static void put_hex(u64 value, u32 digits) {
-  while (digits) put("0123456789abcdef"[value >> (4 * --digits) & 15]);
-}
-static Text end(void) { return (Text){written, (u32)(extend(0) - written)}; }
+// The text that is being written.
+static Buffer written;
+static void begin(void) { written = (Buffer){0}; }
+static void put(u8 byte) { add(&written, byte); }
+static void put_text(Text text) { add_text(&written, text); }
+static void put_number(u64 value, u32 digits) { add_number(&written, value, digits); }
+static void put_decimal(u64 value) { add_decimal(&written, value); }
+static void put_hex(u64 value, u32 digits) { add_hex(&written, value, digits); }
+static Text end(void) { return text_of(written); }
 
 static Text *return_text(Text text) {
+  static Text text_result;
   text_result = text;
   return &text_result;
 }
-static Result *return_ok(Text text) {
-  result = (Result){0, text};
-  return &result;
-}
-static Result *return_error(Text text) {
-  result = (Result){1, text};
-  return &result;
-}
 
-// ---- letters ----
-
-static int is_upper(u8 c) { return c >= 'A' && c <= 'Z'; }
-static int is_lower(u8 c) { return c >= 'a' && c <= 'z'; }
-static int is_digit(u8 c) { return c >= '0' && c <= '9'; }
-static u8 to_upper(u8 c) { return is_lower(c) ? c - 32 : c; }
-static u8 to_lower(u8 c) { return is_upper(c) ? c + 32 : c; }
 static int is_word(u8 c) { return is_upper(c) || is_lower(c) || is_digit(c) || c >= 0x80; }
 
 // ---- time ----
 
-enum { MINUTE = 60, DAY = 86400, MAX_OFFSET = 1439 };
+enum { MAX_OFFSET = 1439 };
 static const Text BAD_OFFSET = TEXT("utc-offset-minutes: must be -1439 to 1439");
 
-// Days since 1970-01-01 of the proleptic Gregorian calendar, for years from 0, by counting years
-// from March so that the leap day comes last.
-static i64 days_of(i64 year, u32 month, u32 day) {
-  year -= month <= 2;
-  i64 era = (year >= 0 ? year : year - 399) / 400;
-  u32 of_era = (u32)(year - era * 400);
-  u32 of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  return era * 146097 + (i64)of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static u32 days_in(u32 year, u32 month) {
-  static const u8 days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-  return days[month - 1] + (month == 2 && leap);
-}
-
-// Writes a moment as RFC 3339; false if its year has not four digits.
+// Writes a moment as RFC 3339; false if its year has not four digits. `offset` in minutes.
 static int put_time(i64 seconds, Text fraction, i32 offset) {
-  seconds += (i64)offset * MINUTE;
-  i64 days = seconds / DAY - (seconds % DAY < 0);
-  u32 time = (u32)(seconds - days * DAY);
-  days += 719468;
-  i64 era = (days >= 0 ? days : days - 146096) / 146097;
-  u32 of_era = (u32)(days - era * 146097);
-  u32 year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-  u32 of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  u32 from_march = (5 * of_year + 2) / 153;
-  u32 month = from_march < 10 ? from_march + 3 : from_march - 9;
-  i64 year = era * 400 + year_of_era + (month <= 2);
-  if (year < 0 || year > 9999) return 0;
-  put_number((u64)year, 4); put('-'); put_number(month, 2); put('-');
-  put_number(of_year - (153 * from_march + 2) / 5 + 1, 2);
-  put('T'); put_number(time / 3600, 2); put(':'); put_number(time / 60 % 60, 2);
-  put(':'); put_number(time % 60, 2);
-  put_text(fraction);
-  if (offset == 0) {
-    put('Z');
-  } else {
-    u32 minutes = (u32)(offset < 0 ? -offset : offset);
-    put(offset < 0 ? '-' : '+'); put_number(minutes / 60, 2); put(':'); put_number(minutes % 60, 2);
-  }
-  return 1;
+  return add_time(&written, seconds, fraction, offset * MINUTE);
 }
 
 EXPORT("current-time")
@@ -219,55 +95,132 @@ static int read_digits(Reader *in, u32 count, u32 *value) {
   return 1;
 }
 
-EXPORT("convert-time")
-Result *convert_time(const u8 *text, u32 size, i32 offset) {
-  if (offset < -MAX_OFFSET || offset > MAX_OFFSET) return return_error(BAD_OFFSET);
-  if (!size) return return_error(TEXT("timestamp: is empty"));
-  Reader in = {text, text + size};
+// A timestamp that was read: `second` is in UTC, if it said its offset, else as a clock shows it.
+typedef struct { i64 second; Text fraction; int has_offset; } Timestamp;
+
+// Reads a date and time of RFC 3339; without an offset only if `local` allows it. False with the
+// reason in `why`.
+static int read_timestamp(Text text, int local, Timestamp *stamp, Text *why) {
+#define BAD(text) return *why = TEXT(text), 0
+  if (!text.size) BAD("timestamp: is empty");
+  Reader in = {text.data, text.data + text.size};
   u32 year, month, day, hour, minute, second, from_hours = 0, from_minutes = 0;
   if (!read_digits(&in, 4, &year) || !read_char(&in, '-') || !read_digits(&in, 2, &month) ||
       !read_char(&in, '-') || !read_digits(&in, 2, &day))
-    return return_error(TEXT("timestamp: must start with a date such as 2026-01-31"));
+    BAD("timestamp: must start with a date such as 2026-01-31");
   if (!read_char(&in, 'T') && !read_char(&in, 't') && !read_char(&in, ' '))
-    return return_error(TEXT("timestamp: needs a T after the date, then the time"));
+    BAD("timestamp: needs a T after the date, then the time");
   if (!read_digits(&in, 2, &hour) || !read_char(&in, ':') || !read_digits(&in, 2, &minute) ||
       !read_char(&in, ':') || !read_digits(&in, 2, &second))
-    return return_error(TEXT("timestamp: needs a time such as 18:45:00 after the date"));
-  Text fraction = {in.at, 0};
+    BAD("timestamp: needs a time such as 18:45:00 after the date");
+  stamp->fraction = (Text){in.at, 0};
   if (read_char(&in, '.')) {
     while (in.at < in.end && is_digit(*in.at)) in.at++;
-    fraction.size = (u32)(in.at - fraction.data);
-    if (fraction.size == 1)
-      return return_error(TEXT("timestamp: needs digits after the decimal point"));
+    stamp->fraction.size = (u32)(in.at - stamp->fraction.data);
+    if (stamp->fraction.size == 1) BAD("timestamp: needs digits after the decimal point");
   }
   int before = 0;
-  if (!read_char(&in, 'Z') && !read_char(&in, 'z')) {
+  stamp->has_offset = !local || in.at != in.end;
+  if (stamp->has_offset && !read_char(&in, 'Z') && !read_char(&in, 'z')) {
     before = read_char(&in, '-');
-    if (!before && !read_char(&in, '+'))
-      return return_error(TEXT("timestamp: must end with Z or an offset such as +02:00"));
+    if (!before && !read_char(&in, '+')) BAD("timestamp: must end with Z or an offset such as +02:00");
     if (!read_digits(&in, 2, &from_hours) || !read_char(&in, ':') ||
         !read_digits(&in, 2, &from_minutes) || from_hours > 23 || from_minutes > 59)
-      return return_error(TEXT("timestamp: the offset must be like +02:00, up to 23:59"));
+      BAD("timestamp: the offset must be like +02:00, up to 23:59");
   }
-  if (in.at != in.end) return return_error(TEXT("timestamp: has more text after the offset"));
-  if (month < 1 || month > 12) return return_error(TEXT("timestamp: the month must be 01 to 12"));
+  if (in.at != in.end) BAD("timestamp: has more text after the offset");
+  if (month < 1 || month > 12) BAD("timestamp: the month must be 01 to 12");
   if (day < 1 || day > days_in(year, month)) {
     begin();
     put_text(TEXT("timestamp: the day must be 01 to "));
     put_number(days_in(year, month), 2);
     put_text(TEXT(" in that month"));
-    return return_error(end());
+    return *why = end(), 0;
   }
-  if (hour > 23) return return_error(TEXT("timestamp: the hour must be 00 to 23"));
-  if (minute > 59) return return_error(TEXT("timestamp: the minute must be 00 to 59"));
-  if (second > 59)
-    return return_error(TEXT("timestamp: the second must be 00 to 59 (no leap seconds)"));
+  if (hour > 23) BAD("timestamp: the hour must be 00 to 23");
+  if (minute > 59) BAD("timestamp: the minute must be 00 to 59");
+  if (second > 59) BAD("timestamp: the second must be 00 to 59 (no leap seconds)");
   i32 from = (i32)(from_hours * 60 + from_minutes) * (before ? -1 : 1);
-  i64 seconds = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
+  stamp->second = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second - (i64)from * MINUTE;
+  return 1;
+#undef BAD
+}
+
+EXPORT("convert-time")
+Result *convert_time(const u8 *text, u32 size, i32 offset) {
+  Timestamp stamp;
+  Text why;
+  if (offset < -MAX_OFFSET || offset > MAX_OFFSET) return return_error(BAD_OFFSET);
+  if (!read_timestamp((Text){text, size}, 0, &stamp, &why)) return return_error(why);
   begin();
-  if (!put_time(seconds - (i64)from * MINUTE, fraction, offset))
+  if (!put_time(stamp.second, stamp.fraction, offset))
     return return_error(TEXT("the result is outside the years 0000 to 9999"));
   return return_ok(end());
+}
+
+typedef struct {
+  u8 is_error;
+  union { Text error; struct { Text time, zone, name, weekday; i32 offset; u8 daylight; } local; } value;
+} LocalResult;
+
+EXPORT("time-in-zone")
+LocalResult *time_in_zone(const u8 *name, u32 name_size, u32 has_timestamp, const u8 *text, u32 size,
+                          u32 has_from, const u8 *from, u32 from_size) {
+  static const Text weekdays[] = {TEXT("Sunday"), TEXT("Monday"), TEXT("Tuesday"), TEXT("Wednesday"),
+                                  TEXT("Thursday"), TEXT("Friday"), TEXT("Saturday")};
+  static const Text unknown = TEXT(" is not a time zone; they are called like Europe/Berlin (list-time-zones finds them)");
+  static LocalResult local;
+  local.is_error = 1;
+  const u8 *zone = find_zone((Text){name, name_size}), *from_zone = 0;
+  if (!zone) return local.value.error = joined3(TEXT("zone: "), (Text){name, name_size}, unknown), &local;
+  if (has_from && !(from_zone = find_zone((Text){from, from_size})))
+    return local.value.error = joined3(TEXT("from-zone: "), (Text){from, from_size}, unknown), &local;
+  Timestamp stamp = {.has_offset = 1};
+  if (has_timestamp) {
+    if (!read_timestamp((Text){text, size}, has_from, &stamp, &local.value.error)) return &local;
+  } else {
+    Datetime now;
+    wall_clock_now(&now);
+    if (now.seconds > 253402300799ull) return local.value.error = TEXT("the clock is outside the years 0000 to 9999"), &local;
+    stamp.second = (i64)now.seconds;
+  }
+  if (!stamp.has_offset && !zone_second(from_zone, stamp.second, &stamp.second))
+    return local.value.error = TEXT("timestamp: there is no such time in from-zone: the clocks went over it"), &local;
+  ZoneTime shown = zone_time(zone, stamp.second);
+  begin();
+  if (!add_time(&written, stamp.second, stamp.fraction, shown.offset))
+    return local.value.error = TEXT("the result is outside the years 0000 to 9999"), &local;
+  local.is_error = 0;
+  local.value.local.time = end();
+  for (u32 i = 0; i < COUNT(zone_names); i++)
+    if (zone_data + zone_names[i].at == zone && same_letters(zone_names[i].name, (Text){name, name_size}))
+      local.value.local.zone = zone_names[i].name;
+  local.value.local.name = shown.name;
+  local.value.local.weekday = weekdays[((moment_of(stamp.second + shown.offset).days + 4) % 7 + 7) % 7];
+  local.value.local.offset = shown.offset / MINUTE;
+  local.value.local.daylight = (u8)shown.daylight;
+  return &local;
+}
+
+EXPORT("list-time-zones")
+List *list_time_zones(u32 has_part, const u8 *wanted, u32 size) {
+  static List list;
+  Text *found = allocate_array(COUNT(zone_names), sizeof(Text));
+  u32 count = 0;
+  for (u32 i = 0; i < COUNT(zone_names); i++) {
+    Text name = zone_names[i].name;
+    int has = !has_part;
+    for (u32 at = 0; !has && at + size <= name.size; at++) {
+      has = 1;
+      for (u32 j = 0; j < size; j++) {
+        u8 c = wanted[j] == ' ' ? '_' : to_lower(wanted[j]);
+        has &= to_lower(name.data[at + j]) == c;
+      }
+    }
+    if (has) found[count++] = name;
+  }
+  list = (List){found, count};
+  return &list;
 }
 
 // ---- text ----
@@ -300,48 +253,23 @@ Stats *text_stats(const u8 *text, u32 size) {
   return &stats;
 }
 
-// Knuth-Morris-Pratt: no text makes it slow.
-typedef struct { Text find; u32 *fallback; u32 matched; } Search;
-
-static Search search_for(Text find) {
-  Search search = {find, allocate(find.size * 4, 4), 0};
-  search.fallback[0] = 0;
-  for (u32 i = 1, length = 0; i < find.size; i++) {
-    while (length && find.data[i] != find.data[length]) length = search.fallback[length - 1];
-    length += find.data[i] == find.data[length];
-    search.fallback[i] = length;
-  }
-  return search;
-}
-
-// Takes the next byte; true if it ends an occurrence. Occurrences do not overlap.
-static int search_byte(Search *search, u8 byte) {
-  while (search->matched && byte != search->find.data[search->matched])
-    search->matched = search->fallback[search->matched - 1];
-  search->matched += byte == search->find.data[search->matched];
-  if (search->matched < search->find.size) return 0;
-  search->matched = 0;
-  return 1;
-}
-
-// Runtimes limit what a call may copy: a clear answer is better than their trap.
-enum { MAX_RESULT = 64 << 20 };
+enum { MAX_REPLACED = 15 << 20 };
 
 EXPORT("find-replace")
 Result *find_replace(const u8 *text, u32 size, const u8 *find, u32 find_size,
                      const u8 *replace, u32 replace_size) {
   if (!find_size) return return_error(TEXT("find: is empty"));
   if (find_size > size) return return_ok((Text){text, size});
-  if (find_size >= MAX_RESULT) return return_error(TEXT("find: is longer than 64 MiB"));
+  if (find_size >= MAX_REPLACED) return return_error(TEXT("find: is longer than 15 MiB"));
   Search search = search_for((Text){find, find_size});
   u64 length = size;
   for (u32 i = 0; i < size; i++)
     if (search_byte(&search, text[i])) length = length - find_size + replace_size;
-  if (length > MAX_RESULT) {
+  if (length > MAX_REPLACED) {
     begin();
     put_text(TEXT("the result would have "));
     put_decimal(length);
-    put_text(TEXT(" bytes; the most is 67108864"));
+    put_text(TEXT(" bytes; the most is 15728640"));
     return return_error(end());
   }
   search.matched = 0;
@@ -458,6 +386,117 @@ Text *sort_lines(const u8 *text, u32 size, u32 options) {
   }
   if (ended) put_text(line_break);
   return return_text(end());
+}
+
+// ---- patterns ----
+
+typedef struct { Text text; u32 start, end; List groups; } Match;
+typedef struct { u8 is_error; union { Text error; struct { List found; u8 incomplete; } matches; } value; } MatchesResult;
+enum { MAX_MATCHES = 10000 };
+
+static int compile(Regex *re, Text pattern, u32 options, Text *why) {
+  if (re_compile(re, pattern, options)) return 1;
+  return *why = re_error(re), 0;
+}
+static const Text TOO_LONG = TEXT("pattern: takes too long with this text; make it simpler");
+
+EXPORT("find-pattern")
+MatchesResult *find_pattern(const u8 *data, u32 size, const u8 *pattern, u32 pattern_size,
+                            u32 has_options, u32 options, u32 has_limit, u32 limit) {
+  static Regex re;
+  static MatchesResult answer;
+  u32 found[2 * RE_MAX_GROUPS], count = 0, characters = 0, counted_to = 0;
+  Text text = {data, size};
+  answer.is_error = 1;
+  if (!has_limit) limit = 100;
+  if (!limit || limit > MAX_MATCHES) return answer.value.error = TEXT("limit: must be 1 to 10000"), &answer;
+  if (!compile(&re, (Text){pattern, pattern_size}, has_options ? options : 0, &answer.value.error)) return &answer;
+  Match *matches = allocate_array(limit, sizeof *matches);
+  answer.value.matches.incomplete = 0;
+  for (u32 at = 0; at <= size && re_search(&re, text, at, found); at = re_after(text, found)) {
+    if (count == limit) {
+      answer.value.matches.incomplete = 1;
+      break;
+    }
+    Match *match = matches + count++;
+    match->text = part(text, found[0], found[1]);
+    while (counted_to < found[0]) next_character(text, &counted_to), characters++;
+    match->start = characters;
+    while (counted_to < found[1]) next_character(text, &counted_to), characters++;
+    match->end = characters;
+    OptionalText *groups = allocate_array(re.groups, sizeof *groups);
+    for (u32 i = 1; i < re.groups; i++) {
+      int took = found[2 * i] != RE_NO_MATCH && found[2 * i + 1] != RE_NO_MATCH;
+      groups[i - 1] = (OptionalText){(u8)took, took ? part(text, found[2 * i], found[2 * i + 1]) : TEXT("")};
+    }
+    match->groups = (List){groups, re.groups - 1};
+  }
+  if (re.steps > RE_MAX_STEPS) return answer.value.error = TOO_LONG, &answer;
+  answer.is_error = 0;
+  answer.value.matches.found = (List){matches, count};
+  return &answer;
+}
+
+// Writes what comes in the place of a match: $1 to $31 or ${1} are groups, $0 and $& the whole, $$ a $.
+static void put_replacement(Text text, Text with, const u32 *found, u32 groups) {
+  for (u32 i = 0; i < with.size; i++) {
+    u8 c = with.data[i], next = i + 1 < with.size ? with.data[i + 1] : 0;
+    if (c != '$' || !(next == '$' || next == '&' || next == '{' || is_digit(next))) {
+      put(c);
+      continue;
+    }
+    if (next == '$') {
+      put('$'), i++;
+      continue;
+    }
+    u32 at = i + (next == '{' ? 2 : 1), digits = 0, group = 0;
+    if (next == '&') at = i + 2, digits = 1;
+    while (next != '&' && at < with.size && is_digit(with.data[at]) && digits < 2) {
+      u32 larger = group * 10 + (with.data[at] - '0');
+      if (digits && next != '{' && larger >= groups) break;  // $10 is $1 and a 0, if there are not ten
+      group = larger, digits++, at++;
+    }
+    int closed = next != '{' || (at < with.size && with.data[at] == '}');
+    if (!digits || !closed || group >= groups) {
+      put(c);
+      continue;
+    }
+    if (next == '{') at++;
+    if (found[2 * group] != RE_NO_MATCH && found[2 * group + 1] != RE_NO_MATCH)
+      put_text(part(text, found[2 * group], found[2 * group + 1]));
+    i = at - 1;
+  }
+}
+
+EXPORT("replace-pattern")
+Result *replace_pattern(const u8 *data, u32 size, const u8 *pattern, u32 pattern_size, const u8 *with,
+                        u32 with_size, u32 has_options, u32 options) {
+  static Regex re;
+  u32 found[2 * RE_MAX_GROUPS], kept = 0;
+  Text text = {data, size}, why;
+  if (!compile(&re, (Text){pattern, pattern_size}, has_options ? options : 0, &why)) return return_error(why);
+  begin();
+  for (u32 at = 0; at <= size && re_search(&re, text, at, found); at = re_after(text, found)) {
+    put_text(part(text, kept, found[0]));
+    put_replacement(text, (Text){with, with_size}, found, re.groups);
+    kept = found[1];
+    if (written.size > MAX_REPLACED) return return_error(TEXT("the result would have more than 15 MiB"));
+  }
+  if (re.steps > RE_MAX_STEPS) return return_error(TOO_LONG);
+  put_text(part(text, kept, size));
+  if (written.size > MAX_REPLACED) return return_error(TEXT("the result would have more than 15 MiB"));
+  return return_ok(end());
+}
+
+EXPORT("diff-texts")
+Result *diff_texts(const u8 *old, u32 old_size, const u8 *new, u32 new_size, u32 has_context, u32 context) {
+  if (!has_context) context = 3;
+  if (context > 100) return return_error(TEXT("context: must be 0 to 100"));
+  if (old_size > MAX_REPLACED / 3 || new_size > MAX_REPLACED / 3)
+    return return_error(TEXT("old, new: must have at most 5 MiB each"));
+  Text diff = unified_diff((Text){old, old_size}, (Text){new, new_size}, TEXT("old"), TEXT("new"), context);
+  if (diff.size > MAX_REPLACED) return return_error(TEXT("the result would have more than 15 MiB"));
+  return return_ok(diff);
 }
 
 // ---- hashes ----
@@ -665,25 +704,6 @@ static i32 base64_value(u8 c) {
   return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-// The first byte that is not part of valid UTF-8 (no surrogates, no longer forms than needed), or
-// the size.
-static u32 utf8_end(Text text) {
-  u32 i = 0;
-  while (i < text.size) {
-    u8 c = text.data[i];
-    u32 more = c < 0x80 ? 0 : c < 0xC2 ? 4 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : 4;
-    if (more == 4 || text.size - i <= more) return i;
-    for (u32 k = 1; k <= more; k++)
-      if ((text.data[i + k] & 0xC0) != 0x80) return i;
-    u8 second = more ? text.data[i + 1] : 0;
-    if ((c == 0xE0 && second < 0xA0) || (c == 0xED && second > 0x9F) ||
-        (c == 0xF0 && second < 0x90) || (c == 0xF4 && second > 0x8F))
-      return i;
-    i += more + 1;
-  }
-  return i;
-}
-
 static Result *error_at(Text before, u64 position, Text after) {
   begin();
   put_text(before);
@@ -732,6 +752,36 @@ Result *base64_decode(const u8 *text, u32 size) {
   if (valid < decoded.size)
     return error_at(TEXT("encoded: holds bytes that are not UTF-8 text, from byte "), valid + 1ull,
                     TEXT(""));
+  return return_ok(decoded);
+}
+
+EXPORT("percent-encode")
+Text *percent_encode(const u8 *text, u32 size) {
+  begin();
+  for (u32 i = 0; i < size; i++) {
+    u8 c = text[i];
+    int plain = is_upper(c) || is_lower(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) put(c);
+    else put('%'), put("0123456789ABCDEF"[c >> 4]), put("0123456789ABCDEF"[c & 15]);
+  }
+  return return_text(end());
+}
+
+EXPORT("percent-decode")
+Result *percent_decode(const u8 *text, u32 size) {
+  begin();
+  for (u32 i = 0; i < size; i++) {
+    if (text[i] != '%') {
+      put(text[i]);
+      continue;
+    }
+    int high = size - i > 2 ? hex_value(text[i + 1]) : -1, low = high < 0 ? -1 : hex_value(text[i + 2]);
+    if (low < 0) return return_error(TEXT("encoded: a % needs two hexadecimal digits after it"));
+    put((u8)(high << 4 | low));
+    i += 2;
+  }
+  Text decoded = end();
+  if (utf8_end(decoded) < decoded.size) return return_error(TEXT("encoded: holds bytes that are not UTF-8 text"));
   return return_ok(decoded);
 }
 
