@@ -453,7 +453,15 @@ Description: {about.summary}
     DIST.mkdir(exist_ok=True)
     out = DIST / f"wassette_{about.version}_{DEBIAN[machine()]}.deb"
     run(
-        *("dpkg-deb", "--root-owner-group", "-Zxz", f"-z{min(_effort(), 6)}", "--build", stage, out),
+        *(
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zxz",
+            f"-z{min(_effort(), 6)}",
+            "--build",
+            stage,
+            out,
+        ),
         SOURCE_DATE_EPOCH=str(moment()),
     )
     return out

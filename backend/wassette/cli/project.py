@@ -64,7 +64,9 @@ def new(name: str, language: str, directory: Path | None) -> None:
     )
 
 
-@click.command(cls=Command, epilog=examples("wassette component build", "wassette component build ./my-tool"))
+@click.command(
+    cls=Command, epilog=examples("wassette component build", "wassette component build ./my-tool")
+)
 @click.argument("directory", type=click.Path(path_type=Path), default=".")
 def build(directory: Path) -> None:
     """Build a project: DIRECTORY, or the one here. The tool chain is installed when it is first needed."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wassette.answers import Arrival
+    from wassette.components.record import ComponentRecord
     from wassette.host import Host
 
 log = logging.getLogger(__name__)
