@@ -41,9 +41,10 @@ def cursor(home: Path) -> Path:
 
 def shown(page: Page) -> str:
     """The diff that is before the person, as text."""
-    return page.locator(".diff pre").evaluate(
+    text: str = page.locator(".diff pre").evaluate(
         "pre => [...pre.children].map(line => line.textContent + '\\n').join('')"
     )
+    return text
 
 
 def row(page: Page, name: str):  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from support.asking import web
-from support.cli import component
+from support.cli import component, described
 from support.hosted import PATIENCE, shoot
 
 if TYPE_CHECKING:
@@ -141,20 +141,19 @@ def test_arguments_and_names(
 
 def test_a_description_that_imitates_the_sheet(here: Hosted, pages: Pages, tmp_path: Path) -> None:
     """An agent loads a component that is not what is there; its description is in the question."""
-    import json
-
     source = tmp_path / "tool.wasm"
     source.write_bytes(component("add"))
     here.load(source)
     here.portal.call(here.host.grant_network, "tool", "a.example.com")
-    functions = {"add": {"docs": IMITATION + HTML}, "echo": IMITATION}
-    docs = json.dumps({"root": {"functions": functions}})
+    docs = described(IMITATION + HTML, add=IMITATION + HTML, echo=IMITATION + TAGS)
     source.write_bytes(component("add", "echo", docs=docs))
     page = pages.open(here, "/approvals")
     call = here.agent("load-component", {"path": f"file://{source}"}, name=BIDI)
     text = check(page, {"Asked by", "Arguments", "Note"})
     expect(page.locator(".sentence")).to_contain_text("wants to load a component from")
     expect(page.locator(".exact")).to_have_text(f"file://{source}")
+    # Its words are in the notes, each on one line and in one quotation.
+    assert "Ours" in text
     assert "weather wants to read\n" not in text
     shoot(page, "deception-description")
     answer(page)
