@@ -110,6 +110,17 @@ def _is_window(process: psutil.Process) -> bool:
         return False
 
 
+@needs_webview
+def test_killed_the_app_takes_its_window_with_it(on: Screen, probed: Settings) -> None:
+    with App(env=app_env(on)) as app:
+        eventually(lambda: title(on), "no window")
+        eventually(lambda: [one for one in app.note() if _is_window(one)])
+        started = app.note()
+        app.process.kill()
+        app.process.wait()
+        eventually(lambda: not any(one.is_running() for one in started), "something is left")
+
+
 def test_a_call_waits_until_a_button_of_the_notification_is_clicked(
     on: Screen, probed: Settings, home: Path
 ) -> None:
