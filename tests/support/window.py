@@ -6,10 +6,13 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wassette.components.record import ComponentRecord
+from wassette.components.store import ComponentStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, ConsoleMessage, Page
@@ -60,7 +63,7 @@ def _axe() -> str:
 
 @dataclass
 class Window:
-    """One open window. What its console says against it is kept; the fixture looks at it at the end."""
+    """One open window. What its console complains of is kept, for the fixture to look at."""
 
     cli: Cli
     page: Page
@@ -72,12 +75,15 @@ class Window:
     def open(cls, cli: Cli, context: BrowserContext) -> Window:
         """Signed in, at Home."""
         window = cls(cli, context.new_page())
-        window.page.on("console", window._said)
-        window.page.on("pageerror", lambda error: window.complaints.append(f"uncaught: {error}"))
+        window.watch()
         window.page.goto(link(cli))
         window.page.wait_for_url(re.compile(r"/$"))
         window.page.get_by_role("navigation", name="Main").wait_for()
         return window
+
+    def watch(self) -> None:
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
 
     @property
     def origin(self) -> str:
@@ -94,7 +100,9 @@ class Window:
 
     def settled(self) -> None:
         """Until nothing is shown as being fetched."""
-        self.page.wait_for_function("!document.querySelector('.loading')")
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(".loading")).to_have_count(0, timeout=30_000)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):
@@ -102,7 +110,18 @@ class Window:
         status = re.search(r"status of (\d{3})", message.text)
         if status and int(status[1]) in self.expected:
             return
-        self.complaints.append(f"{message.type}: {message.text}")
+        where = message.location.get("url", "")
+        self.complaints.append(f"{message.type}: {message.text} ({where})")
+
+    def copy(self, component_id: str, copy_id: str) -> str:
+        """A component of a test's own, which it may change: `component_id` under another id."""
+        store = ComponentStore(self.cli.components)
+        record = store.get(component_id)
+        assert isinstance(record, ComponentRecord)
+        incoming = store.incoming()
+        shutil.copyfile(store.path(component_id), incoming)
+        store.commit(incoming, replace(record, id=copy_id))
+        return copy_id
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -111,12 +130,15 @@ class Window:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         before = self.page.viewport_size
         for scheme, (width, height) in LOOKS:
-            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            # Without motion, or what is on its way from one look to the other is what is seen.
+            self.page.emulate_media(
+                color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+            )
             self.page.set_viewport_size({"width": width, "height": height})
             self.page.screenshot(
                 path=ARTEFACTS / f"{name}-{scheme}-{width}.png", animations="disabled"
             )
-        self.page.emulate_media(color_scheme="light")
+        self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
         if before:
             self.page.set_viewport_size(before)
 
@@ -126,7 +148,10 @@ class Window:
         # Through the debugger, which the page's content security policy does not concern.
         self.page.evaluate(_axe())
         for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            # Without motion, or colours on their way from one scheme to the other are looked at.
+            self.page.emulate_media(
+                color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+            )
             result: dict[str, Any] = self.page.evaluate(
                 "axe.run(document, {resultTypes: ['violations']})"
             )
@@ -136,7 +161,7 @@ class Window:
                 for one in result["violations"]
                 if one["impact"] in ("serious", "critical")
             ]
-        self.page.emulate_media(color_scheme="light")
+        self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
         return found
 
     def overflows(self) -> list[str]:
@@ -144,7 +169,8 @@ class Window:
         return list(
             self.page.evaluate(
                 """() => [...document.querySelectorAll('body *')]
-                .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
+                .filter(e => e.checkVisibility())
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
                 .filter(e => {
                   for (let p = e.parentElement; p; p = p.parentElement) {
                     const s = getComputedStyle(p)
@@ -157,7 +183,7 @@ class Window:
         )
 
     def drop(self, selector: str, path: Path) -> None:
-        """Drag a file from the desktop onto something. (The browser's own events: there is no desktop.)"""
+        """Drag a file onto something: the events of it, as there is no desktop to drag from."""
         import base64
 
         transfer = self.page.evaluate_handle(

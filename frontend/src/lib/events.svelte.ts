@@ -26,6 +26,8 @@ type Handler<T extends keyof EventData = keyof EventData> = (data: EventData[T])
 
 const TYPES: EventType[] = ['hello', 'status', 'components', 'approval', 'activity', 'load', 'clients']
 const FIRST_WAIT = 500
+/** For how long a page waits for the stream to be there before it asks for anything. */
+const PATIENCE = 500
 const LONGEST_WAIT = 10_000
 
 class Events {
@@ -35,9 +37,20 @@ class Events {
   #wait = FIRST_WAIT
   #timer: ReturnType<typeof setTimeout> | undefined
   #greeted = false
+  #begun: () => void = () => undefined
+
+  /**
+   * The stream is there, so nothing that is asked for from now on can change unnoticed; or it is late, and
+   * then everything is asked for again when it comes.
+   */
+  readonly begun = new Promise<void>((resolve) => (this.#begun = resolve))
 
   start() {
     this.#connect()
+    setTimeout(() => {
+      this.#greeted = true
+      this.#begun()
+    }, PATIENCE)
     // A laptop that wakes up does not wait.
     addEventListener('online', () => this.#again())
     document.addEventListener('visibilitychange', () => {
@@ -86,6 +99,7 @@ class Events {
     if (type === 'hello') {
       if (this.#greeted && !(data as EventData['hello']).resumed) this.#tell('*', data)
       this.#greeted = true
+      this.#begun()
     }
     this.#tell(type, data)
   }

@@ -42,6 +42,15 @@ export class Resource<T> {
     }
   }
 
+  /** What is known to be newer than any answer that is still on its way. */
+  put(value: T) {
+    this.#turn++
+    clearTimeout(this.#again)
+    this.value = value
+    this.problem = null
+    this.loading = false
+  }
+
   /** Soon, and once for many reasons: events come in bursts. */
   soon(delay = 150) {
     clearTimeout(this.#again)

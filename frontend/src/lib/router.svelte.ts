@@ -33,7 +33,13 @@ export function to(path: readonly string[], query: Record<string, string | undef
 }
 
 class Router {
+  /** What is shown. It follows the address as soon as the page for it is there. */
   place = $state.raw<Place>(read())
+  /**
+   * Gets the page for a place, then calls `show`: what a page sees of the address changes together with
+   * the page, never before it. Set by the shell.
+   */
+  prepare: (place: Place, show: () => void) => unknown = (_, show) => show()
   /** Whether leaving would lose something. Asked before every change of page; see `guardLeaving`. */
   #guards = new Set<() => string | null>()
   /** What to do instead of leaving: the shell shows a question. */
@@ -56,7 +62,7 @@ class Router {
     const leave = () => {
       if (options.replace) history.replaceState({ index: this.#index }, '', target)
       else history.pushState({ index: ++this.#index }, '', target)
-      this.place = read()
+      this.#arrive()
     }
     // A change of the query alone (a tab, a filter) leaves nothing.
     const stays = target.pathname === location.pathname
@@ -117,9 +123,17 @@ class Router {
       return
     }
     this.#index = index
-    this.place = read()
+    this.#arrive()
   }
   #skip = false
+
+  #arrive() {
+    const place = read()
+    const address = location.href
+    this.prepare(place, () => {
+      if (location.href === address) this.place = place
+    })
+  }
 
   #clicked(event: MouseEvent) {
     if (event.defaultPrevented || event.button !== 0) return

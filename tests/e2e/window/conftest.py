@@ -1,7 +1,8 @@
 """The window's tests: a real browser, a real host process, real components.
 
-`window` has a home and a host of its own, and may change anything. `shared_window` is for looking only: one
-home and one host serve all tests that use it, so they cost a fraction of a second each.
+One home and one host serve all tests that use `window`: to start one for each would take minutes.
+What a test changes, it changes of a component of its own (`window.copy`). `own_window` and
+`empty_window` have hosts of their own, for what concerns all of a host.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def browser() -> Iterator[Browser]:
     # test that has one of its own could run.
     if why := missing():
         pytest.skip(why)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # what only something that hangs exceeds
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium())
         yield found
@@ -69,22 +71,10 @@ def _opened(browser: Browser, cli: Cli) -> Iterator[Window]:
         end_hosts(cli.home)
 
 
-@pytest.fixture
-def window(browser: Browser, template: Cli, tmp_path: Path) -> Iterator[Window]:
-    """A window on a home with `toolbox` and `c-probe`."""
-    yield from _opened(browser, copy_of(template, tmp_path / "home"))
-
-
-@pytest.fixture
-def empty_window(browser: Browser, tmp_path: Path) -> Iterator[Window]:
-    """A window on a home without any component."""
-    home = tmp_path / "home"
-    home.mkdir()
-    yield from _opened(browser, Cli(home))
-
-
 @pytest.fixture(scope="package")
-def _shared(browser: Browser, template: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
+def _shared(
+    browser: Browser, template: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Window]:
     cli = copy_of(template, tmp_path_factory.mktemp("window-shared") / "home")
     cli.env["WASSETTE_IDLE_TIMEOUT"] = "600"
     context = _context(browser)
@@ -96,12 +86,28 @@ def _shared(browser: Browser, template: Cli, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def shared_window(_shared: Window) -> Iterator[Window]:
-    """A window on a home that others look at, too. Change nothing."""
+def window(_shared: Window) -> Iterator[Window]:
+    """A window on a home with `toolbox` and `c-probe`, which other tests look at, too."""
     width, height = WIDE
-    _shared.complaints.clear()
-    _shared.expected.clear()
-    _shared.page.set_viewport_size({"width": width, "height": height})
-    _shared.page.emulate_media(color_scheme="light")
-    yield _shared
-    assert _shared.complaints == []
+    page = _shared.page.context.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    window = Window(_shared.cli, page)
+    window.watch()
+    page.goto(_shared.origin)
+    yield window
+    page.close()
+    assert window.complaints == []
+
+
+@pytest.fixture
+def own_window(browser: Browser, template: Cli, tmp_path: Path) -> Iterator[Window]:
+    """The same on a home and a host of its own."""
+    yield from _opened(browser, copy_of(template, tmp_path / "home"))
+
+
+@pytest.fixture
+def empty_window(browser: Browser, tmp_path: Path) -> Iterator[Window]:
+    """A window on a home without any component."""
+    home = tmp_path / "home"
+    home.mkdir()
+    yield from _opened(browser, Cli(home))

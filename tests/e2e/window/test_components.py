@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from support.cli import multiply
+from support.cli import component, multiply
 
 if TYPE_CHECKING:
     from support.window import Window
@@ -34,7 +34,7 @@ def test_every_kind_of_argument_reaches_the_tool(window: Window) -> None:
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_label("What it answered")).to_have_text("b\na\nC")
     # As JSON the same values are there, and what is changed there is sent.
-    page.get_by_text("JSON", exact=True).click()
+    page.get_by_role("radio", name="JSON").check()
     arguments = page.get_by_label("Arguments as JSON")
     assert '"descending"' in arguments.input_value()
     arguments.fill('{"text": "x", "options": []}')
@@ -50,17 +50,21 @@ def test_what_is_wrong_with_an_argument_is_said_beside_it(window: Window) -> Non
     expect(page.get_by_label("utc-offset-minutes")).to_be_focused()
 
 
-def test_a_tool_that_fails_says_so_and_what_it_was_refused(window: Window) -> None:
+def test_a_call_that_waits_for_a_person_says_so_and_what_it_did_not_get(window: Window) -> None:
     secret = window.cli.home / "secret.txt"
-    secret.write_text("secret")
-    window.cli.config.parent.mkdir(parents=True, exist_ok=True)
-    window.cli.config.write_text('approvals = "deny"\n')
-    page = window.go("/components/c-probe?tool=read-file")
+    secret.write_text("the secret")
+    own = window.copy("c-probe", "reader")
+    page = window.go(f"/components/{own}")
+    page.get_by_role("button", name=re.compile("read-file")).click()
     page.get_by_label("path").first.fill(str(secret))
     page.get_by_role("button", name="Run").click()
+    expect(page.locator("form").get_by_text("Waits for you")).to_be_visible()
+    [asked] = window.cli.ok("approvals", "list")["approvals"]
+    window.cli.ok("approvals", "deny", asked["id"])
     result = page.get_by_label("Result", exact=True)
     expect(result.get_by_text("Failed", exact=True)).to_be_visible()
-    expect(page.get_by_label("What it answered")).not_to_contain_text("secret\n")
+    expect(result.get_by_text("What it wanted and did not get")).to_be_visible()
+    expect(result).not_to_contain_text("the secret")
 
 
 def test_a_call_that_does_not_end_is_cancelled(window: Window) -> None:
@@ -81,37 +85,36 @@ def test_hostile_text_of_a_tool_is_made_visible(window: Window) -> None:
 
 
 def test_a_component_is_switched_off_and_on(window: Window) -> None:
-    page = window.go("/components/toolbox")
-    switch = page.get_by_role("switch", name="On")
-    switch.uncheck()
+    own = window.copy("toolbox", "switched")
+    page = window.go(f"/components/{own}")
+    page.get_by_role("switch", name="On").click()
     expect(page.get_by_role("switch", name="Off")).not_to_be_checked()
     expect(page.get_by_text("no client sees its tools")).to_be_visible()
-    page.get_by_role("switch", name="Off").check()
+    page.get_by_role("switch", name="Off").click()
     expect(page.get_by_role("switch", name="On")).to_be_checked()
 
 
 def test_a_component_is_unloaded_after_a_question(window: Window) -> None:
-    page = window.go("/components/toolbox")
-    page.get_by_role("button", name="More for toolbox").click()
+    window.copy("toolbox", "goes")
+    page = window.go("/components/goes")
+    page.get_by_role("button", name="More for goes").click()
     page.get_by_role("menuitem", name="Unload").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     dialog.get_by_role("button", name="Unload").click()
-    expect(page.get_by_text("toolbox was unloaded")).to_be_visible()
+    expect(page.get_by_text("goes was unloaded")).to_be_visible()
     expect(page).to_have_url(re.compile("/components$"))
-    expect(page.get_by_role("link", name=re.compile("toolbox"))).to_have_count(0)
-    assert [one["id"] for one in window.cli.ok("component", "list")["components"]] == ["c-probe"]
+    expect(page.get_by_role("link", name=re.compile("goes"))).to_have_count(0)
+    assert "goes" not in [one["id"] for one in window.cli.ok("component", "list")["components"]]
 
 
-def test_what_it_can_reach_is_proven_by_its_imports(shared_window: Window) -> None:
-    page = shared_window.go("/components/toolbox?tab=about")
+def test_what_it_can_reach_is_proven_by_its_imports(window: Window) -> None:
+    page = window.go("/components/toolbox?tab=about")
     facts = page.get_by_role("region", name="What it could do at all")
     expect(facts.get_by_text(re.compile("cannot reach the network", re.IGNORECASE))).to_be_visible()
     expect(page.get_by_text("starter:toolbox").first).to_be_visible()
     record = next(
-        one
-        for one in shared_window.cli.ok("component", "list")["components"]
-        if one["id"] == "toolbox"
+        one for one in window.cli.ok("component", "list")["components"] if one["id"] == "toolbox"
     )
     digest = str(record.get("digest", "")).removeprefix("sha256:")
     expect(page.get_by_text(digest).first).to_be_visible()
@@ -119,14 +122,18 @@ def test_what_it_can_reach_is_proven_by_its_imports(shared_window: Window) -> No
 
 def test_what_happens_elsewhere_appears_by_itself(window: Window) -> None:
     page = window.go("/components")
-    expect(page.get_by_role("link", name=re.compile("toolbox"))).to_be_visible()
-    window.cli.ok("component", "unload", "toolbox")
-    expect(page.get_by_role("link", name=re.compile("toolbox"))).to_have_count(0)
-    window.cli.ok("component", "load", "starter:toolbox")
-    expect(page.get_by_role("link", name=re.compile("toolbox"))).to_be_visible()
+    line = page.get_by_role("link", name=re.compile("^elsewhere"))
+    expect(line).to_have_count(0)
+    path = window.cli.home / "elsewhere.wasm"
+    path.write_bytes(component("add"))
+    window.cli.ok("component", "load", path)
+    expect(line).to_be_visible()
+    window.cli.ok("component", "unload", "elsewhere")
+    expect(line).to_have_count(0)
 
 
-def test_five_hundred_components(window: Window) -> None:
+def test_five_hundred_components(own_window: Window) -> None:
+    window = own_window
     multiply(window.cli, "toolbox", 499)
     page = window.go("/components")
     lines = page.locator(".component-line")
@@ -142,7 +149,7 @@ def test_five_hundred_components(window: Window) -> None:
           return performance.now() - begun
         }"""
     )
-    expect(lines).to_have_count(10)  # 49, and 490 to 498
+    expect(lines).to_have_count(9)  # 49, and 490 to 497
     assert took < 2000, took
     page.get_by_role("searchbox").fill("nothing has this name")
     expect(page.get_by_text("Nothing matches")).to_be_visible()

@@ -80,6 +80,17 @@ export function openEditor(parent: HTMLElement, options: Options): Editor {
         look,
         EditorState.tabSize.of(2),
         EditorView.contentAttributes.of({ 'aria-label': options.label, spellcheck: 'false', autocapitalize: 'off' }),
+        EditorView.domEventHandlers({
+          // A browser that types over several lines keeps their looks as inline styles, which the content
+          // security policy refuses, loudly. So this is not left to it.
+          beforeinput(event, view) {
+            if (event.inputType !== 'insertText' || event.data === null || view.composing) return false
+            if (view.state.selection.main.empty) return false
+            event.preventDefault()
+            view.dispatch(view.state.replaceSelection(event.data), { userEvent: 'input.type', scrollIntoView: true })
+            return true
+          },
+        }),
         // Tab leaves the editor, for those who have no mouse.
         keymap.of([
           {
