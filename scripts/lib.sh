@@ -127,14 +127,14 @@ need_registry() {
 need_desktop() {
   [ "$(uname)" = Linux ] || return 0
   local name missing=
-  for name in Xvfb openbox xfce4-panel xdotool dbus-daemon; do
+  for name in Xvfb openbox xfce4-panel trayer xdotool dbus-daemon; do
     command -v "$name" >/dev/null || missing="$missing $name"
   done
   [ -n "$(ls /usr/lib/*/xfce4/notifyd/xfce4-notifyd 2>/dev/null)" ] || missing="$missing xfce4-notifyd"
   [ -n "$(ls /usr/lib/*/girepository-1.0/WebKit2-4.1.typelib 2>/dev/null)" ] || missing="$missing WebKitGTK"
   [ -n "$missing" ] || return 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    install_system xvfb openbox xfce4-panel xfconf xfce4-notifyd xdotool dbus-daemon \
+    install_system xvfb openbox xfce4-panel xfconf xfce4-notifyd trayer xdotool dbus-daemon \
       python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1
   else
     say "missing:$missing; the tests of the desktop app on a screen are skipped"
