@@ -76,7 +76,8 @@ class Tools:
         from filelock import FileLock
 
         digest = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in made_of))
-        folder = self.folder / f"{name}-{digest.hexdigest()[:16]}"
+        # Resolved: Node.js compares where a script is with how it was called.
+        folder = self.folder.resolve() / f"{name}-{digest.hexdigest()[:16]}"
         done = folder / ".installed"
         if done.exists():
             return folder
