@@ -61,7 +61,9 @@ def zone(data: bytes) -> bytes:
     changes = [(time, kind) for time, kind in zip(when, kinds, strict=True) if time >= 0]
     out = struct.pack("<B", types)
     for offset, daylight, index in made:
-        out += struct.pack("<iB", offset, daylight) + names[index:].partition(b"\0")[0].ljust(8, b"\0")
+        out += struct.pack("<iB", offset, daylight) + names[index:].partition(b"\0")[0].ljust(
+            8, b"\0"
+        )
     out += struct.pack("<BH", first, len(changes))
     out += b"".join(struct.pack("<IB", time, kind) for time, kind in changes)
     return out + rule(footer)
@@ -77,7 +79,7 @@ def main() -> None:
             known[packed] = len(blob)
             blob += packed
         places[name] = known[packed]
-    print(f"#define ZONES_VERSION TEXT(\"{metadata.version('tzdata')}\")")
+    print(f'#define ZONES_VERSION TEXT("{metadata.version("tzdata")}")')
     print("static const struct { Text name; u32 at; } zone_names[] = {")
     for name in names:
         print(f'  {{TEXT("{name}"), {places[name]}}},')

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from support.hosts import end_hosts
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parent / "components"))
 # Of the real home directory, since tests have others: components are built once, not in each.
 os.environ.setdefault("WASSETTE_TEST_CACHE", str(Path.home() / ".cache" / "wassette-desktop-tests"))
+
+# How long an example takes says nothing on a machine that does other things as well.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ours")
 
 XDG = {
     "XDG_DATA_HOME": "data",

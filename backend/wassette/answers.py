@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .policy import PolicyStatus
     from .registry.model import Pulled
     from .sandbox.capabilities import Capabilities
+    from .signatures import Evidence
     from .toolset import Tool
 
 
@@ -161,10 +162,12 @@ class Arrival:
     """What is loaded under its id."""
     changes: tuple[str, ...]
     """What a person has to see before it has the permissions of that one, in plain words."""
+    evidence: Evidence
+    """What its signature was looked for with."""
     source_changes: tuple[str, ...] = ()
     """What is otherwise than what its source gave before: other bytes, another signer."""
-    signer_changes: tuple[str, ...] = ()
-    """Those of them that are about the signer."""
+    another_signer: bool = False
+    """Whether the signer is one of them, which asking for other bytes does not accept."""
     remarks: tuple[str, ...] = ()
     """What else they should hear, of its signature for example."""
 

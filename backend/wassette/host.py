@@ -300,10 +300,15 @@ class Host:
         accepted what is otherwise at the source, too. Cancelling is safe at any point.
         """
         tell = progress or (lambda _stage, _done: None)
-        accepted = accept_change or review is not None
-        async with self._arrived(
-            reference, tell, digest=digest, by_person=by_person, accepted=accepted, source=source
-        ) as (arrival, origin):
+        async with self.arrived(
+            reference,
+            tell,
+            digest=digest,
+            by_person=by_person,
+            check=True,
+            accept_change=accept_change or review is not None,
+            source=source,
+        ) as arrival:
             record, before = arrival.record, arrival.before
             if review is not None:
                 seen |= await review(arrival)
@@ -328,25 +333,28 @@ class Host:
         if record != before:
             word = "reload" if before is not None else "load"
             self._recorder.change(f"{word} {record.source}", record.id, digest=record.digest)
-        await asyncio.to_thread(self._provenances.keep, origin)
+        await asyncio.to_thread(self._provenances.keep, arrival.evidence, record.signature)
         names = tuple(tool.name for tool in self.tools().of(record.id))
         asks = self.wanted(record.id)
         lines = asks.lines if asks is not None else ()
-        return Loaded(record, replaced, names, changed, record.unseen, origin.remarks, lines)
+        return Loaded(record, replaced, names, changed, record.unseen, arrival.remarks, lines)
 
     @contextlib.asynccontextmanager
-    async def _arrived(
+    async def arrived(
         self,
         reference: str,
         progress: Progress | None = None,
         *,
         digest: str | None = None,
         by_person: bool = True,
-        accepted: bool = False,
-        check: bool = True,
+        check: bool = False,
+        accept_change: bool = True,
         source: str | None = None,
-    ) -> AsyncIterator[tuple[Arrival, Provenance]]:
-        """A component fetched and examined, and not loaded: gone when this is left. As `load`."""
+    ) -> AsyncIterator[Arrival]:
+        """A component fetched and examined, and not loaded: gone when this is left. As `load`.
+
+        `check`: it is to be loaded, so it has to be one that may be.
+        """
         tell = progress or (lambda _stage, _done: None)
         located = sources.locate(reference)
         if source is not None:
@@ -363,10 +371,9 @@ class Host:
                         f"{located.source} has the digest sha256:{pulled.digest}, but "
                         f"sha256:{digest} was asked for. It was not loaded."
                     )
-                tell("verifying", None)
-                origin = await self._provenances.look(pulled, located.path)
+                origin = await self._provenances.look(pulled, located.path, tell)
                 if check:
-                    self._provenances.check(origin, changes=not accepted)
+                    self._provenances.check(origin, changes=not accept_change)
                 before = self._record_or_none(located.id)
                 if before is not None and before.digest == pulled.digest:
                     record = before
@@ -374,17 +381,19 @@ class Host:
                     record = await self._examine(
                         located.id, incoming, pulled.digest, located.source, tell
                     )
+                # A component keeps its place, so that loading it again renames no tool.
+                loaded_at = before.loaded_at if before else time.time()
+                record = replace(record, source=located.source, loaded_at=loaded_at)
+                record = self._from(origin, record, before)
+                changes = self._provenances.changes(origin)
+                other = self._provenances.another_signer(origin)
             except InvalidComponent as error:
                 raise InvalidComponent(f"{located.source} {error}") from None
-            # A component keeps its place, so that loading it again renames no tool.
-            loaded_at = before.loaded_at if before else time.time()
-            record = replace(record, source=located.source, loaded_at=loaded_at)
-            record = self._from(origin, record, before)
             unseen = self._unseen(before, record)
             record = replace(record, unseen=unseen)
-            changes = self._provenances.changes(origin)
-            signers = self._provenances.signer_changes(origin)
-            yield Arrival(pulled, record, before, unseen, changes, signers, origin.remarks), origin
+            yield Arrival(
+                pulled, record, before, unseen, origin.evidence, changes, other, origin.remarks
+            )
 
     @staticmethod
     def _from(
@@ -409,7 +418,7 @@ class Host:
             record, path = known, self.store.path(what)
             return await self.fetching.push(record, path, reference, policy, annotations, progress)
         # Whoever pushes it may be about to sign it.
-        async with self._arrived(what, progress, check=False) as (arrival, _):
+        async with self.arrived(what, progress) as arrival:
             return await self.fetching.push(
                 arrival.record, arrival.pulled.path, reference, policy, annotations, progress
             )
@@ -438,8 +447,7 @@ class Host:
         incoming = self.store.incoming()
         try:
             async with self.fetching.fetch(located, incoming, tell) as pulled:
-                tell("verifying", None)
-                origin = await self._provenances.look(pulled, located.path)
+                origin = await self._provenances.look(pulled, located.path, tell)
             data = await asyncio.to_thread(incoming.read_bytes)
             found = await asyncio.to_thread(capabilities, data)
         except InvalidComponent as error:

@@ -18,6 +18,7 @@ from .signatures import Evidence, Signatures
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .answers import Progress
     from .components.record import ComponentRecord
     from .components.signature import Signature
     from .components.store import ComponentStore
@@ -45,11 +46,14 @@ class Provenances:
         self._directory = store.directory
         self._signatures = Signatures(settings.signatures, store)
 
-    async def look(self, pulled: Pulled, file: Path | None = None) -> Provenance:
+    async def look(
+        self, pulled: Pulled, file: Path | None = None, tell: Progress | None = None
+    ) -> Provenance:
         """`file`: where a local one lay. Raises nothing: what is wrong is for `check`."""
         remote = pulled.reference is not None or file is None
         evidence = Evidence(pulled.source, pulled.digest, file, pulled if remote else None)
-        signature = await self._signatures.look(evidence)
+        told = tell or (lambda _stage, _done: None)
+        signature = await self._signatures.look(evidence, lambda: told("verifying", None))
         remarks = self._signatures.remarks(evidence, signature)
         requested = ""
         try:
@@ -82,9 +86,9 @@ class Provenances:
         """What is otherwise than what this source gave before. Raises `StoreError`."""
         return self._signatures.changes(found.evidence, found.signature)
 
-    def signer_changes(self, found: Provenance) -> tuple[str, ...]:
-        """Those of them that are about who signed it. Raises `StoreError`."""
-        return self._signatures.signer_changes(found.evidence, found.signature)
+    def another_signer(self, found: Provenance) -> bool:
+        """Whether it is not signed by who had signed what came from there. Raises `StoreError`."""
+        return self._signatures.another_signer(found.evidence, found.signature)
 
     def check(self, found: Provenance, *, changes: bool) -> None:
         """Raises `NotSigned` if it may not be loaded; and with `changes`, `SourceChanged` if its
@@ -123,9 +127,9 @@ class Provenances:
             asks_for=Requested(found.requested).lines() if found.requested else (),
         )
 
-    def keep(self, found: Provenance) -> None:
+    def keep(self, evidence: Evidence, signature: Signature) -> None:
         """It was loaded: expect the same from there."""
-        self._signatures.keep(found.evidence, found.signature)
+        self._signatures.keep(evidence, signature)
 
     def refusal(self, record: ComponentRecord) -> str | None:
         """Why a component that is loaded may not be used by the settings as they are now."""

@@ -9,8 +9,8 @@ end the process that they are in. It is told what to do on stdin, a JSON object 
     {"quit": true}
 
 The one-time link comes that way since others can see the arguments and the variables of a process.
-When stdin ends, the app is gone, and so goes the window. On stdout it says `{"event": "loaded"}`,
-or `{"event": "failed", "why": …}`.
+When stdin ends, the app is gone, and so goes the window. On stdout it says `{"event": "loaded"}`
+once it is there, `{"event": "shown"}` after each "show", or `{"event": "failed", "why": …}`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class _View:
                 self._window.load_url(said["url"])
             elif "show" in said:
                 self._show(said["show"])
+                tell(self._out, event="shown")
         try:
             self._window.destroy()
         finally:

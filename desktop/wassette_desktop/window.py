@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHOW_TIMEOUT = 5.0
+"""Seconds after which a window that does not answer is left alone: it may be loading."""
 CLOSE_TIMEOUT = 5.0
 """Seconds in which the window's process has to be gone once it was told."""
 _MODULE = "wassette_desktop.webview_process"
@@ -55,6 +57,7 @@ class Window:
         self._watching: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
         self._closing = False
+        self._shown = asyncio.Event()
 
     @property
     def open(self) -> bool:
@@ -64,7 +67,7 @@ class Window:
         """Open it at a place, or bring it to the front there. Raises `WassetteError`, if there is
         no link."""
         async with self._busy:
-            if self._closing or (self.open and await self._say(show=place if place != "/" else "")):
+            if self._closing or (self.open and await self._to_the_front(place)):
                 return
             if not self._possible:
                 await self._browse(await self._link_to(place), self._why_not)
@@ -91,6 +94,22 @@ class Window:
         if self._watching is not None:
             await asyncio.wait([self._watching])
 
+    async def _to_the_front(self, place: str) -> bool:
+        """Whether it came. It may just be closing."""
+        process = self._process
+        assert process is not None
+        self._shown.clear()
+        if not await self._say(show=place if place != "/" else ""):
+            return False
+        shown = asyncio.create_task(self._shown.wait())
+        gone = asyncio.create_task(process.wait())
+        done, _ = await asyncio.wait(
+            (shown, gone), timeout=SHOW_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
+        )
+        shown.cancel()
+        gone.cancel()
+        return gone not in done
+
     async def _link_to(self, place: str) -> str:
         link = await self._link()
         return link if place == "/" else f"{link}?to={quote(place, safe='')}"
@@ -116,6 +135,8 @@ class Window:
             with contextlib.suppress(ValueError):
                 said = json.loads(line)
                 loaded = loaded or said.get("event") == "loaded"
+                if said.get("event") == "shown":
+                    self._shown.set()
                 why = said.get("why") or why
         code = await process.wait()
         if self._closing:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support import wat
+from support.cli import Cli
+from support.registries import needs_registry
 from support.signed_registry import Registry, running
 from support.signing import (
     IDENTITY,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from wassette.answers import Arrival, Loaded
     from wassette.config import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, needs_registry]
 
 KEY = new_key()
 CALC = wat.component(wat.CALC)
@@ -186,6 +188,39 @@ async def test_repository_that_was_taken_over(place: Place) -> None:
     place.registry.sign_by_tag(place.name, second, *simple_by_key(KEY, second))
     with pytest.raises(SourceChanged, match=f"before by {IDENTITY[:30]}"):
         await place.load("2")
+
+
+async def test_update_takes_other_bytes_and_not_of_somebody_else(
+    place: Place, home: Path, tmp_path: Path
+) -> None:
+    """Other bytes are what an update is for; a signer who is another one is not."""
+    (home / "config" / "wassette").mkdir(parents=True)
+    (home / "config" / "wassette" / "config.toml").write_text(
+        f"""
+        [signatures]
+        mode = "require"
+        trusted_root = "{tmp_path}/trusted_root.json"
+        identities = [{{ identity = "https://github.com/acme/*", issuer = "{ISSUER}" }}]
+        keys = ['''{public_pem(KEY)}''']
+        """
+    )
+    cli = Cli(home, {"XDG_CONFIG_HOME": str(home / "config")})
+    reference = place.registry.reference(place.name)
+    first = place.registry.component(place.name, CALC)
+    place.registry.sign_by_tag(place.name, first, *world().simple(first))
+    assert "signed_by" in cli.ok("component", "load", reference)
+    second = place.registry.component(place.name, OTHER)
+    place.registry.sign_by_tag(place.name, second, *world().simple(second))
+    refused = cli("component", "load", reference)
+    assert refused.code == 1
+    assert "--accept-change" in refused.err
+    assert cli("component", "update").json["updated"] == 1
+    third = place.registry.component(place.name, CALC)
+    place.registry.sign_by_tag(place.name, third, *simple_by_key(KEY, third))
+    [entry] = cli("component", "update", "--yes").json["components"]
+    assert entry["state"] == "failed"
+    assert "before by https://github.com/acme" in entry["reason"]
+    assert cli("component", "load", reference, "--accept-change").code == 0
 
 
 async def test_what_it_asks_for_is_in_its_artifact(place: Place) -> None:

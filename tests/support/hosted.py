@@ -111,11 +111,13 @@ class Pages:
         self._contexts.append(context)
         window = Window(Cli(self._home), context.new_page())
         self.windows.append(window)
-        window.watch()
+        window.page.on("console", window._said)
+        window.page.on("pageerror", lambda error: window.complaints.append(f"uncaught: {error}"))
         window.page.goto(here.portal.call(here.window.one_time_link))
         window.page.wait_for_url(re.compile(r"/$"))
         if path != "/":
-            window.go(path)
+            window.page.goto(window.origin + path)
+            window.page.get_by_role("heading", level=1).first.wait_for()
         return window.page
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ def _image(config: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, An
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Registry]:
     program = shutil.which("docker-registry")
-    assert program is not None, "docker-registry is not installed; scripts/test installs it"
+    assert program is not None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -130,12 +130,15 @@ class Window:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         before = self.page.viewport_size
         for scheme, (width, height) in LOOKS:
-            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            # Without motion, or what is on its way from one look to the other is what is seen.
+            self.page.emulate_media(
+                color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+            )
             self.page.set_viewport_size({"width": width, "height": height})
             self.page.screenshot(
                 path=ARTEFACTS / f"{name}-{scheme}-{width}.png", animations="disabled"
             )
-        self.page.emulate_media(color_scheme="light")
+        self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
         if before:
             self.page.set_viewport_size(before)
 

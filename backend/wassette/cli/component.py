@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -87,14 +87,14 @@ def load(
 def load_and_show(
     reference: str,
     *,
-    keep_permissions: bool = False,
+    keep_permissions: bool,
+    digest: str | None = None,
     trust_bundled_policy: bool = False,
     accept_change: bool = False,
-    digest: str | None = None,
 ) -> None:
     """Load, and print what came of it."""
 
-    async def work(host: Host, digest: str | None = digest, accept: bool = False) -> Loaded:
+    async def work(host: Host, *, digest: str | None = digest, accept: bool = False) -> Loaded:
         from .progress import ProgressLine
 
         try:
@@ -130,14 +130,17 @@ def load_and_show(
         if not _accepted(changed):
             raise
         shown = changed.digest  # those bytes, and no others
-        loaded = run(lambda host: work(host, shown, accept=True))
+        loaded = run(lambda host: work(host, digest=shown, accept=True))
     word = "reloaded" if loaded.replaced else "loaded"
-    found = {
+    found: dict[str, Any] = {
         "status": f"component {word} successfully",
         "id": loaded.record.id,
         "tools": list(loaded.tools),
-        "capabilities": list(capabilities(loaded.record).names),
     }
+    # Documented with these three keys, which is what a component has that reaches nothing.
+    names = capabilities(loaded.record).names
+    if names:
+        found["capabilities"] = list(names)
     if loaded.record.signed_by:
         found["signed_by"] = loaded.record.signed_by
     show(found)

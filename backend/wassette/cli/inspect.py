@@ -32,13 +32,14 @@ if TYPE_CHECKING:
         "wassette inspect my-tool", "wassette inspect my-tool -o json", "wassette inspect ./x.wasm"
     ),
 )
-@click.argument("component_id", metavar="ID|FILE")
+@click.argument("component_id", metavar="ID|REFERENCE")
 def inspect(component_id: str) -> None:
     """Show everything that is known of a component: its functions, imports, origin and signer.
 
-    Of a file that is not loaded, what it can reach, which needs nothing of it to be run.
+    Of a file, or what an oci:// or https:// reference leads to: what it can reach, who signed it
+    and what it asks for. For that, nothing of it is run, and it is not loaded.
     """
-    if component_id.endswith(".wasm") or "/" in component_id:
+    if component_id.endswith(".wasm") or "://" in component_id:
         _inspect_file(component_id)
         return
 

@@ -95,17 +95,12 @@ async def _update(host: Host, record: ComponentRecord, yes: bool, keep: bool) ->
         note(f"{record.id}: sha256 {record.digest[:12]}… → {arrival.record.digest[:12]}…")
         for text in _differences(arrival):
             note(wrapped(f"  {text}"))
-        for text in (*arrival.signer_changes, *arrival.remarks):
-            note(wrapped(f"  {text}"))
-        if arrival.signer_changes and not has_terminal():
-            # Other bytes are what an update is for; another signer is not.
-            digest = arrival.record.digest
-            raise SourceChanged(arrival.record.source, digest, arrival.signer_changes)
-        if (
-            has_terminal()
-            and (arrival.signer_changes or not yes)
-            and not await asyncio.to_thread(_agreed, record.id)
-        ):
+        for remark in arrival.remarks:
+            note(wrapped(f"  {remark}"))
+        if arrival.another_signer and (yes or not has_terminal()):
+            # Other bytes are what was asked for; somebody else's are not.
+            raise SourceChanged(record.source, arrival.record.digest, arrival.source_changes)
+        if has_terminal() and not yes and not await asyncio.to_thread(_agreed, record.id):
             raise NotTaken("you did not want it")
         return keep or has_terminal()
 

@@ -188,6 +188,7 @@ class Builtins:
         async def act(_: Answer) -> types.CallToolResult:
             if self.host.loaded(remote.id) != before:
                 raise NeedsPerson("Another component was loaded under this id meanwhile: ask again")
+            # What it gave before, and who signed that, nobody was shown: then it is refused.
             loaded = await self.host.load(str(remote), asker.progress, digest=digest)
             return _loaded(loaded, await self._ask_for_wanted(loaded, a, asker))
 
@@ -441,6 +442,8 @@ def _loaded(loaded: Loaded, answer: Answer | None = None) -> types.CallToolResul
         "id": loaded.record.id,
         "tools": list(loaded.tools),
     }
+    if loaded.remarks:
+        found["remarks"] = list(loaded.remarks)
     if loaded.wanted:
         found["asks_for"] = list(loaded.wanted)
         found["granted"] = answer is not None and answer.allowed

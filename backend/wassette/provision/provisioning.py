@@ -174,7 +174,12 @@ class Provisioning:
             host.check_attachable(component_id, document)
         changed = False
         if not await self._is_here(host, component_id, declared.digest):
-            loaded = await host.load(declared.uri, digest=declared.digest, seen=True)
+            loaded = await host.load(
+                declared.uri,
+                digest=declared.digest,
+                seen=True,
+                accept_change=declared.digest is not None,  # it says which bytes are meant
+            )
             component_id = loaded.record.id
             changed = not loaded.replaced or loaded.changed_from is not None
         if attach:

@@ -46,6 +46,8 @@ _MAX_PAGES = 20
 _MAX_ERROR = 64 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NEXT = re.compile(r'\s*<([^<>]+)>\s*;\s*rel="?next"?')
+_SPOKEN_TO_WITHOUT_TLS = frozenset({301, 302, 307, 308, 400, 426})
+"""What servers with TLS say to those who come without."""
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _MAX_DELAY = 10.0
 _HUB_HOST = "registry-1.docker.io"
@@ -385,7 +387,7 @@ async def base_of(web: Web, registry: str, plain: bool | None) -> Url:
     # does not might wait for more of what looks like half a request.
     try:
         async with web.send("GET", open_.join("/v2/"), {}, follow=False) as answer:
-            return open_ if answer.status in (200, 401, 403, 404) else secure
+            return secure if answer.status in _SPOKEN_TO_WITHOUT_TLS else open_
     except WebError as error:
         if error.unreached:
             raise RegistryError(f"{registry}: {error}", passing=True) from None

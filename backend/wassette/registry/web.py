@@ -260,15 +260,16 @@ class Web:
             found = await self.resolve(target.host, target.port)
         except RequestRefused:
             return
-        self.check(target.host, found)
+        self.check(target.host, found, every=True)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         return await addresses.resolve(
             self.resolver, host, port, self.options.dns_timeout, visible(host)
         )
 
-    def check(self, host: str, found: list[Address]) -> list[Address]:
-        """Those that may be connected to. Raises `RequestRefused` if there is none."""
+    def check(self, host: str, found: list[Address], *, every: bool = False) -> list[Address]:
+        """Those that may be connected to. Raises `RequestRefused` if there is none; with `every`,
+        if there is one that may not: where somebody else chooses among them."""
         kinds = [kind_of_address(_without_zone(one)) for one in found]
         if self.private is None:
             # All: a server of both kinds would open the way for what it says later.
@@ -276,8 +277,11 @@ class Web:
         if self.private and (host == self._first or _METADATA not in kinds):
             return found[: addresses.MAX_TRIED]
         public = [one for one, kind in zip(found, kinds, strict=True) if kind is None]
-        if not public:
-            raise self.prohibited(host, found[0], str(kinds[0]))
+        if not public or (every and len(public) < len(found)):
+            address, kind = next(
+                pair for pair in zip(found, kinds, strict=True) if pair[1] is not None
+            )
+            raise self.prohibited(host, address, str(kind))
         return public[: addresses.MAX_TRIED]
 
     @staticmethod

@@ -19,7 +19,7 @@ from .pins import Pins
 from .process import Unverifiable, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from wassette.components.store import ComponentStore
@@ -83,8 +83,9 @@ class Signatures:
 
     # -- finding out -----------------------------------------------------------------------------
 
-    async def look(self, evidence: Evidence) -> Signature:
-        """Who signed it. Raises nothing: what cannot be found out is a `problem`."""
+    async def look(self, evidence: Evidence, begun: Callable[[], None] = lambda: None) -> Signature:
+        """Who signed it. Raises nothing: what cannot be found out is a `problem`. `begun` is called
+        if there is something to verify, which takes a moment."""
         if self.options.mode is Mode.OFF or evidence.source.startswith(SHIPPED):
             return Signature()
         try:
@@ -96,6 +97,7 @@ class Signatures:
                 found = []
             if not found:
                 return Signature(checked=True)
+            begun()
             results = await verify(evidence.digest, evidence.manifests, found, self.options)
             return self._best(results, self._pinned(evidence))
         except (Unverifiable, ComponentError, OSError, ValueError) as error:
@@ -182,19 +184,19 @@ class Signatures:
             found.append(
                 f"it leads to other bytes than before: sha256 {evidence.digest}; before {before}"
             )
-        return (*found, *self.signer_changes(evidence, signature))
-
-    def signer_changes(self, evidence: Evidence, signature: Signature) -> tuple[str, ...]:
-        """Those of them that are about who signed it. Raises `StoreError`."""
-        found: list[str] = []
-        pinned = self._pinned(evidence) if signature.checked else None
-        if pinned is not None and pinned != signature.signer:
+        pinned = self._pinned(evidence)
+        if pinned is not None and self.another_signer(evidence, signature):
             if signature.signer is not None:
                 found.append(f"it is signed by {signature.signer}; before by {pinned}")
             else:
                 why = f" ({signature.problem})" if signature.problem else ""
                 found.append(f"it has no valid signature{why}; before it was signed by {pinned}")
         return tuple(found)
+
+    def another_signer(self, evidence: Evidence, signature: Signature) -> bool:
+        """Whether it is not signed by who had signed what came from there. Raises `StoreError`."""
+        pinned = self._pinned(evidence) if signature.checked else None
+        return pinned is not None and pinned != signature.signer
 
     def check_changes(self, evidence: Evidence, signature: Signature) -> None:
         """Raises `SourceChanged` if there are any, and `StoreError`."""

@@ -30,8 +30,8 @@ REVIEW_SECONDS = 3600.0
 """For which a review waits for a person."""
 _STAGES: dict[str, models.LoadStage] = {
     "reading": "download",
-    "download": "download",
-    "verify": "verify",
+    "downloading": "download",
+    "verifying": "verify",
     "examine": "examine",
     "compiling": "compile",
 }

@@ -62,7 +62,7 @@ def add_pages(app: FastAPI, auth: Auth, static: Path = STATIC) -> None:
 
     # Not a redirect: a browser sends a SameSite=Strict cookie only with what our own page asks for,
     # and the way to this page may have begun elsewhere.
-    @app.get(f"{OPEN}{{link}}", include_in_schema=False)
+    @app.get(f"{OPEN}{{link:path}}", include_in_schema=False)
     async def open_link(link: str, request: Request, to: str = "/") -> Response:
         # Looked at before the link is used up.
         place = to if _PLACE.fullmatch(to) else "/"
@@ -111,8 +111,9 @@ class Files:
 
     def _other(self, path: str) -> Response:
         """An address of a page: every one of them is the same file, which knows the rest."""
-        last = path.rpartition("/")[2]
-        if path.startswith(("api/", "events", _HASHED)) or path == "api" or "." in last:
+        # A component's id may have dots in it, so only `name.ext` at the top is a missing file.
+        missing_file = "." in path and "/" not in path
+        if path.startswith(("api/", "events", _HASHED)) or path == "api" or missing_file:
             return problems.response(problems.of_status(404, "There is nothing at this address"))
         index = self._files.get("index.html")
         if index is None or not index.is_file():

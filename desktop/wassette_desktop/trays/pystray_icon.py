@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,19 @@ class PystrayTray:
         )
 
     def run(self) -> None:
+        # On GTK it has Ctrl-C end the process at once, without a word to anybody.
+        interrupted = signal.getsignal(signal.SIGINT)
+
+        def restore() -> None:
+            signal.signal(signal.SIGINT, interrupted)
+
+        def ready(icon: Any) -> None:
+            icon.visible = True
+            if sys.platform == "linux":
+                _in_gtk(restore)
+
         try:
-            self._icon.run()
+            self._icon.run(ready)
         except Exception as error:  # noqa: BLE001  (GLib's, if there is no notification daemon)
             log.info("the icon ended: %s: %s", type(error).__name__, error)
 
@@ -102,6 +114,17 @@ class PystrayTray:
                 self._act(item.action)
 
         return clicked
+
+
+def _in_gtk(what: Callable[[], None]) -> None:
+    """Do it in GTK's thread, the main one."""
+    from gi.repository import GLib
+
+    def once() -> bool:
+        what()
+        return False
+
+    GLib.idle_add(once)
 
 
 def _label(text: str) -> str:

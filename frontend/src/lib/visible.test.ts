@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { unusual, visible, visibleBlock } from './visible'
+import { prose, unusual, visible, visibleBlock } from './visible'
 
 describe('visible', () => {
   it.each([
@@ -27,6 +27,10 @@ describe('visible', () => {
 
   it('leaves the lines of a block, and nothing else', () => {
     expect(visibleBlock('a\r\nb\tc\u202e')).toBe('a\nb\tc\\u{202e}')
+  })
+
+  it('lets a description flow, and hides nothing of it', () => {
+    expect(prose(' one,\n  two\u202e\n')).toBe('one, two\\u{202e}')
   })
 
   it('knows what could be taken for something else', () => {

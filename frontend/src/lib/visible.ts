@@ -23,6 +23,11 @@ export function visibleBlock(text: string, limit = 200_000): string {
   return shown + (cut.length < text.replaceAll('\r\n', '\n').length ? '\n…' : '')
 }
 
+/** For sentences and paragraphs, which flow: a line break in them is a space. */
+export function prose(text: string, limit = 500): string {
+  return visible(text.trim().replace(/[ \t]*\r?\n[ \t]*/g, ' '), limit)
+}
+
 /** Whether `visible` changes anything, or the text could be taken for another: not plain ASCII. */
 export function unusual(text: string): boolean {
   return /[^\x20-\x7e]/.test(text)

@@ -69,9 +69,8 @@ def test_an_agent_waits_and_is_allowed(fetching: Hosted, pages: Pages, site: Web
     expect(page.get_by_role("link", name="Approvals, 1 waiting")).to_be_attached()
     # The narrowest of all is chosen.
     expect(page.get_by_role("radio", name="Just this once")).to_be_checked()
-    expect(
-        page.get_by_role("radio", name=f"GET to 127.0.0.1 (http, port {site.port})")
-    ).to_be_checked()
+    narrowest = page.get_by_role("radio", name=f"GET to 127.0.0.1 (http, port {site.port})")
+    expect(narrowest).to_be_checked()
     deny, allow = armed(page, "Deny"), armed(page, "Allow")
     assert deny.bounding_box()["width"] == allow.bounding_box()["width"]
     assert deny.bounding_box()["height"] == allow.bounding_box()["height"]

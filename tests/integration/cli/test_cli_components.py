@@ -118,14 +118,19 @@ UNREADABLE = [
     ("invalid://path", "Unsupported URI scheme 'invalid'. Use 'file://' or 'oci://'\n"),
     ("http://example.com/x.wasm", "Unsupported URI scheme 'http'. Use 'file://' or 'oci://'\n"),
     (
-        "oci://ghcr.io/a/b:latest",
-        "Failed to load component: oci://ghcr.io/a/b:latest\nCaused by:\n"
-        "  0: Loading from oci:// is not supported by this version yet. ",
+        "oci://127.0.0.1:1/a/b:latest",
+        "Failed to load component: oci://127.0.0.1:1/a/b:latest\nCaused by:\n"
+        "  0: 127.0.0.1:1: 127.0.0.1 does not accept connections on port 1\n",
     ),
     (
-        "https://example.com/x.wasm",
-        "Failed to load component: https://example.com/x.wasm\n"
-        "Caused by:\n  0: Loading from https:// is not supported by this version yet. ",
+        "https://127.0.0.1:1/x.wasm",
+        "Failed to load component: https://127.0.0.1:1/x.wasm\n"
+        "Caused by:\n  0: Failed to download component from URL: https://127.0.0.1:1/x.wasm. ",
+    ),
+    (
+        "oci://ghcr.io/a/../b",
+        "Failed to load component: oci://ghcr.io/a/../b\n"
+        "Caused by:\n  0: Failed to parse OCI reference 'oci://ghcr.io/a/../b': ",
     ),
     ("", "Failed to load component: \nCaused by:\n  0: Invalid component reference. "),
     (
@@ -323,6 +328,9 @@ def test_inspect_structured(loaded: Cli, inside: Any) -> None:
         "unavailable",
         "imports",
         "producers",
+        "capabilities",
+        "signature",
+        "asks_for",
     ]
     assert data["digest"].startswith("sha256:")
     assert data["unavailable"][0]["function"] == "take"

@@ -44,7 +44,7 @@ class Icon:
         self.said: list[tuple[str, str]] = []
         self.stopped = False
 
-    def run(self) -> None:
+    def run(self, ready: Any) -> None:
         raise RuntimeError("GLib.GError: no notification daemon")
 
     def update_menu(self) -> None:

@@ -37,8 +37,10 @@ def test_ranking(query: str, names: list[str]) -> None:
 
 def test_ours() -> None:
     found = bundled()
-    assert find(found, "toolbox") == found[0]
-    assert found[0].uri == "starter:toolbox"
+    toolbox = find(found, "toolbox")
+    assert toolbox is not None
+    assert toolbox.uri == "starter:toolbox"
+    assert all(one.description for one in found)
     for one in found:
         assert one.uri.startswith("starter:") or parse_remote(one.uri) is not None
     names = [one.name.lower() for one in found]
