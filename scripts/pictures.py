@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (1120, 700)
+KINDS = ("DATA", "CONFIG", "CACHE", "STATE")
 sys.path.insert(0, str(ROOT / "tests"))
 
 
@@ -23,7 +24,7 @@ def main() -> int:
     os.environ.update(
         HOME=str(home),
         PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
-        **{f"XDG_{name}_HOME": str(home / name.lower()) for name in ("DATA", "CONFIG", "CACHE", "STATE")},
+        **{f"XDG_{name}_HOME": str(home / name.lower()) for name in KINDS},
         XDG_RUNTIME_DIR=str(home),
     )
     from anyio.from_thread import start_blocking_portal

@@ -1,9 +1,10 @@
 """The pages of the reference that the code itself tells; a hook of mkdocs.yml.
 
-`pages()` has them as Markdown, by name. What the code has and nobody has explained stops the build:
-`Unexplained`. So a command, a setting, a policy key, a tool or an error cannot be added and forgotten.
+`pages()` has them as Markdown, by name. What the code has and nobody has explained stops
+the build: `Unexplained`. So a command, a setting, a policy key, a tool or an error cannot be added and forgotten.
 """
 
+# ruff: noqa: E501  (much of it is sentences of pages)
 from __future__ import annotations
 
 import ast
@@ -162,8 +163,8 @@ _SETTINGS = {
 }
 _NETWORK = {
     "proxy": "For `http_proxy` and `https_proxy` alike.",
-    "http_proxy": "A proxy for `http://` requests; `\"\"` for none.",
-    "https_proxy": "A proxy for `https://` requests; `\"\"` for none.",
+    "http_proxy": 'A proxy for `http://` requests; `""` for none.',
+    "https_proxy": 'A proxy for `https://` requests; `""` for none.',
     "no_proxy": "Hosts that are connected to directly.",
     "ca_file": "Certificates (PEM) to trust besides the system's.",
     "dns_timeout": "Seconds for a name to be resolved.",
@@ -234,9 +235,7 @@ def settings() -> str:
     _explained("settings of registries", {one.name for one in fields(RegistryHost)}, _REGISTRY)
     _explained("settings of signatures", set(asked.tables["signatures"].keys_asked), _SIGNATURES)
     top = [(f"`{key}`", _default(asked.keys_asked[key]), text) for key, text in _SETTINGS.items()]
-    inner = [
-        (f"`{key}`", _default(network.get(key)), text) for key, text in _NETWORK.items()
-    ]
+    inner = [(f"`{key}`", _default(network.get(key)), text) for key, text in _NETWORK.items()]
     head = ("key", "default", "")
     return "\n".join(
         [
@@ -271,7 +270,7 @@ def _default(value: object) -> str:
 # -- policy ---------------------------------------------------------------------------------------
 
 _POLICY = {
-    "version": ("", "`\"1.0\"`"),
+    "version": ("", '`"1.0"`'),
     "description": ("", "for people"),
     "permissions": ("", "all that follows; may be empty: `{}`"),
     "storage": ("permissions", "rules about files"),
@@ -287,7 +286,10 @@ _POLICY = {
     "methods": ("network rule", "only these methods"),
     "key": ("environment rule", "the name of the variable"),
     "value_from": ("environment rule", "the variable that has the value, if its name is another"),
-    "inject": ("environment rule", "a placeholder for the component, the value only on the way out"),
+    "inject": (
+        "environment rule",
+        "a placeholder for the component, the value only on the way out",
+    ),
     "header": ("inject", "only these headers may carry it"),
     "query": ("inject", "this query parameter may carry it"),
     "limits": ("permissions.resources", "amounts"),
@@ -433,7 +435,9 @@ def http() -> str:
                 f"`{each['name']}`" for each in one.get("parameters", ()) if each["in"] == "query"
             )
             body = one.get("requestBody", {}).get("content", {})
-            sent = ", ".join(_reference(each.get("schema", {}), kind) for kind, each in body.items())
+            sent = ", ".join(
+                _reference(each.get("schema", {}), kind) for kind, each in body.items()
+            )
             row = (f"`{method.upper()}` `{path}`", _plain(text), asks, sent)
             groups.setdefault(group, []).append(row)
     for group, rows in sorted(groups.items()):
@@ -488,7 +492,7 @@ def all_errors() -> Iterator[tuple[type, int]]:
 def errors() -> str:
     from wassette.window import problems
 
-    kinds = {error: kind for error, kind in problems._KINDS}
+    kinds = dict(problems._KINDS)
     rows = []
     for one, depth in all_errors():
         text = inspect.cleandoc(one.__doc__ or "")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from support.documents import DOCS, ROOT, anchors, blocks, links, pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REPOSITORY = tomllib.loads((ROOT / "packaging/facts.toml").read_text())["repository"]
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()]

@@ -1,16 +1,19 @@
-"""What the documents say can be run is run, as a new user would: in a fresh home, without a network."""
+"""What the documents say can be run is run, as by a new user: in a fresh home, offline."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.documents import DOCS, blocks
 from support.hosts import end_hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGES = [
     pytest.param(page, id=page.relative_to(DOCS).with_suffix("").as_posix())
