@@ -368,9 +368,12 @@ def filled(path: Path, text: str | None = None) -> str:
 
 
 def _date() -> str:
-    import time
-
-    return time.strftime("%Y-%m-%d", time.gmtime(moment()))
+    """Of the version, as the changelog says."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    found = re.search(rf"^## {re.escape(version())} \((\d{{4}}-\d\d-\d\d)\)$", text, re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"CHANGELOG.md has no line `## {version()} (YYYY-MM-DD)`")
+    return found[1]
 
 
 def manuals() -> dict[str, bytes]:

@@ -1,9 +1,10 @@
 """The pages of the reference that the code itself tells; a hook of mkdocs.yml.
 
-`pages()` has them as Markdown, by name. What the code has and nobody has explained stops the build:
-`Unexplained`. So a command, a setting, a policy key, a tool or an error cannot be added and forgotten.
+`pages()` has them as Markdown, by name. What the code has and nobody has explained stops
+the build: `Unexplained`. So a command, a setting, a policy key, a tool or an error cannot be added and forgotten.
 """
 
+# ruff: noqa: E501  (much of it is sentences of pages)
 from __future__ import annotations
 
 import ast
@@ -491,7 +492,7 @@ def all_errors() -> Iterator[tuple[type, int]]:
 def errors() -> str:
     from wassette.window import problems
 
-    kinds = {error: kind for error, kind in problems._KINDS}
+    kinds = dict(problems._KINDS)
     rows = []
     for one, depth in all_errors():
         text = inspect.cleandoc(one.__doc__ or "")

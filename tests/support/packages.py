@@ -67,7 +67,6 @@ def build() -> None:
     shutil.rmtree(PLACE, ignore_errors=True)
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     _run(sys.executable, "packaging/packages.py", "bundle", "tar", "deb", "wheel", "sbom", "sums")
-    _run(sys.executable, "packaging/manifests.py", "write")
     [archive] = ROOT.glob("dist/wassette-*-linux-*.tar.gz")
     app = PLACE / "tar/share/wassette-app"
     app.mkdir(parents=True)

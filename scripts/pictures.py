@@ -1,0 +1,69 @@
+"""Takes the pictures of the documents: `scripts/build pictures`, into docs/images.
+
+A real browser, a real host, and a real agent's call that waits for a person.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = (1120, 700)
+KINDS = ("DATA", "CONFIG", "CACHE", "STATE")
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+def main() -> int:
+    home = Path(tempfile.mkdtemp(prefix="wassette-pictures-"))
+    os.environ.update(
+        HOME=str(home),
+        PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
+        **{f"XDG_{name}_HOME": str(home / name.lower()) for name in KINDS},
+        XDG_RUNTIME_DIR=str(home),
+    )
+    from anyio.from_thread import start_blocking_portal
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    from support.hosted import Pages, hosted
+    from support.window import chromium, missing
+    from wassette.config import Settings
+
+    if why := missing():
+        print(f"pictures: {why}", file=sys.stderr)
+        return 1
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium())
+        settings = Settings(home / "components")
+        with (
+            start_blocking_portal() as portal,
+            portal.wrap_async_context_manager(hosted(settings, portal)) as here,
+        ):
+            here.load(Path("starter:fetch"))
+            pages = Pages(browser, home)
+            page = pages.open(here, "/", SIZE, device_scale_factor=1.5)
+            call = here.agent("fetch", {"url": "https://docs.python.org/3/whatsnew/3.14.html"})
+            page.locator('button:has-text("Allow")[aria-disabled="false"]').wait_for()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+                found = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+                out = ROOT / f"docs/images/approval-{scheme}.png"
+                # 128 colours are enough for a window, and a third of the size.
+                found.convert("RGB").quantize(128).save(out, optimize=True)
+                print(f"{out.relative_to(ROOT)}: {out.stat().st_size} bytes")
+            page.locator('button:has-text("Deny")[aria-disabled="false"]').first.click()
+            with suppress(CancelledError):
+                call.result(60)
+            pages.close()
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
