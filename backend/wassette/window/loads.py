@@ -14,6 +14,7 @@ from wassette import errors
 from wassette.policy import PolicyStatus
 
 from . import models, problems, views
+from .words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class _Load:
     def shown(self) -> models.Load:
         return models.Load(
             id=self.id,
-            reference=views.clean(self.reference),
+            reference=clean(self.reference),
             stage=self.stage,
             done=self.done,
             total=None if self.done is None else _PARTS,

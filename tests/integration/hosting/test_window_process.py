@@ -69,7 +69,7 @@ async def test_a_host_is_started_and_stays_while_a_window_is_open(
         assert again != link
         await asyncio.sleep(1)  # many times the idle time
         assert [one.pid for one in hosts(home)] == [process.pid]
-    Cli(home).ok("host", "stop")
+    Cli(home).ok("host", "stop", "-o", "json")
     await asyncio.to_thread(eventually, lambda: not hosts(home))
 
 
