@@ -1,5 +1,5 @@
-"""An interpreter for code that nobody has looked at. What makes that safe is not in here: it is that
-the component has no permission, and that each call gets a fresh instance with limits."""
+"""An interpreter for code that nobody has looked at. What makes that safe is not in here: it is
+that the component has no permission, and that each call gets a fresh instance with limits."""
 
 import contextlib
 import datetime

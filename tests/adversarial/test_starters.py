@@ -1,6 +1,6 @@
-"""What hostile texts do to the starters: nothing. Each gets an answer, in bounded work and memory; a
-trap is no answer. The starters run directly here (`support.starters`), with a component's memory and a
-count of their instructions; whatever they raise fails the test."""
+"""What hostile texts do to the starters: nothing. Each gets an answer, in bounded work and memory;
+a trap is no answer. The starters run directly here (`support.starters`), with a component's memory
+and a count of their instructions; whatever they raise fails the test."""
 
 from __future__ import annotations
 

@@ -57,7 +57,9 @@ def wassette(*arguments: str | Path, fails: bool = False) -> str:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_from_nothing_to_a_called_tool(home: Path, tmp_path: Path, language: str) -> None:
     project = tmp_path / "my-tool"
-    made = json.loads(wassette("component", "new", "--lang", language, "my-tool", "--directory", project))
+    made = json.loads(
+        wassette("component", "new", "--lang", language, "my-tool", "--directory", project)
+    )
     assert (made["language"], made["directory"]) == (language, str(project))
     assert made["next"] == [
         f"wassette component build {project}",
@@ -88,7 +90,9 @@ def test_what_the_compiler_says_is_shown(home: Path, tmp_path: Path) -> None:
     said = wassette("component", "build", project, fails=True)
     assert "component.c:2" in said
     assert not (project / "my-tool.wasm").exists()
-    assert "not empty" in wassette("component", "new", "--lang", "c", "x", "--directory", project, fails=True)
+    assert "not empty" in wassette(
+        "component", "new", "--lang", "c", "x", "--directory", project, fails=True
+    )
     assert "component new" in wassette("component", "build", tmp_path, fails=True)
 
 

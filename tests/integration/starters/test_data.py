@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.starters import Hosted, Starter
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 PEOPLE = "name,age,city\nAnn,31,Rome\nBob,4,\nCy,31,Oslo\nDi,,Rome\n"
 COLUMNS = ["a", "b", "c d"]

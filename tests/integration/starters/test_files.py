@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.starters import Hosted, patched
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 

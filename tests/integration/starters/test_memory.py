@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.starters import Hosted
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.starters import Hosted, Starter
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,7 @@ def server() -> Iterator[str]:
 async def web(host: Host, server: str) -> AsyncIterator[Hosted]:
     await host.load("starter:fetch")
     await host.grant_network("fetch", server)
-    yield Hosted(host)
+    yield Hosted(host)  # noqa: PT022
 
 
 async def test_a_page(web: Hosted, server: str) -> None:
@@ -154,7 +155,8 @@ def fetch() -> Starter:
         ),
         ("&lt;&amp;&nbsp;&eacute;&#8364;&#x20ac;&unknown;&", "<&\u00a0é€€&unknown;&"),
         (
-            "a<script>var x = '<p>no</p>';</script>b<style>p{}</style><!-- c --><noscript>d</noscript>",
+            "a<script>var x = '<p>no</p>';</script>b<style>p{}</style><!-- c -->"
+            "<noscript>d</noscript>",
             "ab",
         ),
         ("1 < 2 <3 <", "1 < 2 <3 <"),

@@ -1,5 +1,5 @@
-"""The same requests to the starters and to the servers of the protocol's authors. What differs is in
-docs/starters.md; what is said there to be the same is here."""
+"""The same requests to the starters and to the servers of the protocol's authors. What differs is
+in docs/starters.md; what is said there to be the same is here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 
 from support import peers
 from support.starters import Hosted, patched
-from wassette.host import Host
 
 from .test_pages import server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 __all__ = ["server"]
@@ -206,7 +207,10 @@ async def test_pages(host: Host, server: str, monkeypatch: pytest.MonkeyPatch) -
     article = "".join(
         f"<p>Sentence {i} says <b>something</b> new, as all do.</p>" for i in range(20)
     )
-    page = f"<html><head><title>T</title></head><body><h1>Title</h1><h2>Part</h2>{article}<ul><li>one</li><li>two</li></ul></body></html>"
+    page = (
+        "<html><head><title>T</title></head><body><h1>Title</h1><h2>Part</h2>"
+        f"{article}<ul><li>one</li><li>two</li></ul></body></html>"
+    )
     answers = {"/article": (200, {"content-type": "text/html"}, page.encode())}
     monkeypatch.setattr(test_pages, "ANSWERS", test_pages.ANSWERS | answers)
     await host.load("starter:fetch")
