@@ -297,7 +297,7 @@ def tar() -> Path:
     out = DIST / f"{stem()}.tar.gz"
     with (
         out.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=moment()) as packed,
+        gzip.GzipFile("", "wb", _effort(), raw, mtime=moment()) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for path in _files(source):
@@ -309,6 +309,11 @@ def tar() -> Path:
         for name, data in manuals().items():
             _add(archive, HERE, f"wassette/share/{name}", data)
     return out
+
+
+def _effort() -> int:
+    """1 to 9: how hard to compress. Tests care for what is in a package, not for its size."""
+    return int(os.environ.get("PACKAGE_EFFORT", "9"))
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str, data: bytes | None = None) -> None:
@@ -448,7 +453,15 @@ Description: {about.summary}
     DIST.mkdir(exist_ok=True)
     out = DIST / f"wassette_{about.version}_{DEBIAN[machine()]}.deb"
     run(
-        *("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", stage, out),
+        *(
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zxz",
+            f"-z{min(_effort(), 6)}",
+            "--build",
+            stage,
+            out,
+        ),
         SOURCE_DATE_EPOCH=str(moment()),
     )
     return out

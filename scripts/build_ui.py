@@ -116,7 +116,7 @@ def build(root: Path) -> None:
         )
     node, npm = found
     inherited = os.environ.get("PATH", "")
-    # npm is a script of the system's Node, where it is one; the build's tools get one that suits.
+    # npm is run by the Node it came with; the build's tools by the one that suits.
     install(root, npm, inherited if len(npm) == 1 else _first(node, inherited))
     sources, target = root / "frontend", output(root)
     environment = {

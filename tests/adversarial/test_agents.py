@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 import pytest
@@ -28,6 +29,8 @@ from wassette.approvals.store import Store
 from wassette.errors import ApprovalError
 from wassette.host import Host
 from wassette.toolset import BUILTIN_NAMES, META_NAMES
+from wassette.window import WindowServer
+from wassette.window.app import create_app, openapi
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -360,8 +363,7 @@ async def test_every_route(world: Settings) -> None:
     before = everything(world)
     async with agent(world, "legacy") as (server, mcp):
         ask = {"component_id": "calc", "details": {"host": "evil.example"}}
-        await mcp.call_tool("grant-network-permission", ask)
-        (request,) = (await server.host.asking.approvals()).pending()
+        request = await asked_for(server, mcp, ask)
         app_routes = {getattr(one, "path", "") for one in _routes(server)}
         assert {"/mcp", "/health", "/ready", "/info"} <= app_routes
         body = json.dumps(
@@ -398,8 +400,62 @@ async def test_every_route(world: Settings) -> None:
     assert decided(world) == []
 
 
+async def test_every_route_of_the_window(world: Settings) -> None:
+    """Whatever an agent has (a token for MCP, a session, the id and digest of what it asked for),
+    no route of the person's own server lets it in, decides, or changes anything."""
+    before = everything(world)
+    async with agent(world, "legacy") as (server, mcp), WindowServer(server.host) as window:
+        port = int(window.url.rpartition(":")[2])
+        ask = {"component_id": "calc", "details": {"host": "evil.example"}}
+        request = await asked_for(server, mcp, ask)
+        decision = {"digest": request.digest, "allow": True, "scope": "always"}
+        bodies = [decision, {"reference": "starter:toolbox"}, {"kind": "network", "host": "evil"}]
+        stolen: list[dict[str, str | list[str]]] = [
+            {},
+            {"Authorization": f"Bearer {TOKEN}"},
+            {"Cookie": f"wassette={TOKEN}; wassette-{port}={TOKEN}", "X-Wassette-CSRF": TOKEN},
+            {"Cookie": f"wassette-{port}={request.client.session}", "Mcp-Session-Id": "x"},
+        ]
+        paths = {
+            re.sub(r"\{(\w+)\}", lambda found: fill(found[1], request.id), path)
+            for path in openapi(create_app())["paths"]
+        }
+        assert f"/api/approvals/{request.id}/decision" in paths
+        for path in sorted(paths):
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+                for credentials in stolen:
+                    headers = {"Content-Type": "application/json", "Origin": window.url}
+                    for body in bodies if method == "POST" else bodies[:1]:
+                        data = json.dumps(body).encode()
+                        answer = await send(port, method, path, {**headers, **credentials}, data)
+                        assert answer.status == 401, (method, path, answer.status)
+                        assert request.id not in answer.text
+        # A link is made by whoever runs the host, and by nothing that an agent can call.
+        for path in ("/open/", f"/open/{TOKEN}", f"/open/{request.id}"):
+            assert (await send(port, "GET", path)).status >= 400
+    assert everything(world) == before
+    assert decided(world) == []
+
+
+async def asked_for(server: Served, mcp: Client, ask: dict[str, Any]) -> Any:
+    """What a person is asked when an agent asks for this permission."""
+    call = asyncio.create_task(mcp.call_tool("grant-network-permission", ask))
+    approvals = await server.host.asking.approvals()
+    async with asyncio.timeout(PATIENCE):
+        while not (pending := approvals.pending()):
+            await asyncio.sleep(0.005)
+    await call
+    return pending[0]
+
+
+def fill(name: str, request_id: str) -> str:
+    known = {"request_id": request_id, "component_id": "calc", "tool": "add", "number": "1"}
+    return known.get(name, "x" * 16)
+
+
 def _routes(server: Served) -> list[Any]:
-    return list(cast("Any", server.server._app).router.routes)
+    app: Any = server.server._app
+    return list(app.router.routes)
 
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { componentize } from '@bytecodealliance/componentize-js';
-import { wasiPackages, withDocs } from '../../scripts/componentize.mjs';
+import { wasiPackages, withDocs } from '../../backend/wassette/projects/tools/componentize.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -34,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NODE_MODULES = ROOT / "node_modules"
 BUILD_JS = HERE / "build-js.mjs"
-COMPONENTIZE = ROOT / "scripts" / "componentize.mjs"
+COMPONENTIZE = ROOT / "backend" / "wassette" / "projects" / "tools" / "componentize.mjs"
 
 
 class BuildError(Exception):

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from build import NODE_MODULES, ROOT
+from build import COMPONENTIZE, NODE_MODULES, ROOT
 
 from wassette.mcp.prompts import guide
 
@@ -101,5 +101,5 @@ def test_is_complete(language: str, tmp_path: Path) -> None:
     source, output = tmp_path / "world.wit", tmp_path / "world.wasm"
     # Its version of WASI is the one that the tool chain has; ours has another.
     source.write_text(wit.replace("wasi:cli/imports@0.2.0", "wasi:cli/imports@0.2.12"))
-    command = f"node scripts/componentize.mjs --wit {source} --world {NAME} --dummy -o {output}"
+    command = f"node {COMPONENTIZE} --wit {source} --world {NAME} --dummy -o {output}"
     run(command, ROOT)

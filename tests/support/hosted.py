@@ -111,8 +111,7 @@ class Pages:
         self._contexts.append(context)
         window = Window(Cli(self._home), context.new_page())
         self.windows.append(window)
-        window.page.on("console", window._said)
-        window.page.on("pageerror", lambda error: window.complaints.append(f"uncaught: {error}"))
+        window.watch()
         window.page.goto(here.portal.call(here.window.one_time_link))
         window.page.wait_for_url(re.compile(r"/$"))
         if path != "/":

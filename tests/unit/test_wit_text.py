@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from build import NODE_MODULES, ROOT
+from build import COMPONENTIZE, NODE_MODULES, ROOT
 
 from wassette.sandbox import wit, wit_text
 from wassette.sandbox.examine import Examination, compile_and_examine
@@ -30,7 +30,7 @@ def read_back(text: str, folder: Path) -> Examination:
     source, output = folder / "world.wit", folder / "world.wasm"
     source.write_text("\n".join(lines), encoding="utf-8")
     node = NODE_MODULES / ".bin" / "node"
-    command = [str(node), "scripts/componentize.mjs", "--wit", str(source), "--world", "root"]
+    command = [str(node), str(COMPONENTIZE), "--wit", str(source), "--world", "root"]
     done = subprocess.run(
         [*command, "--dummy", "-o", str(output)],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""`wassette component`: load, unload, list."""
+"""`wassette component`: load, unload, list; project.py has new, build and dev."""
 
 from __future__ import annotations
 
@@ -32,10 +32,17 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=Group,
-    lazy={"push": "push:push", "outdated": "update:outdated", "update": "update:update"},
+    lazy={
+        "push": "push:push",
+        "outdated": "update:outdated",
+        "update": "update:update",
+        "new": "project:new",
+        "build": "project:build",
+        "dev": "project:dev",
+    },
 )
 def component() -> None:
-    """Load, list, switch off, remove, push and update components."""
+    """Load, list, switch off, remove, push, update and make components."""
 
 
 @component.command(

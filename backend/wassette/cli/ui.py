@@ -15,7 +15,7 @@ from wassette.errors import ConfigError, StoreError, WassetteError, visible
 from wassette.hosting import rendezvous
 from wassette.hosting.rendezvous import HostUnavailable, Rendezvous
 
-from .base import examples, options
+from .base import Command, examples, options
 from .output import note, show
 
 _QUESTION = json.dumps({"wassette": rendezvous.PROTOCOL, "want": "window"}).encode() + b"\n"
@@ -27,7 +27,7 @@ _LEADS = """<!doctype html>
 """
 
 
-@click.command(epilog=examples("wassette ui", "wassette ui --no-browser"))
+@click.command(cls=Command, epilog=examples("wassette ui", "wassette ui --no-browser"))
 @click.option("--no-browser", is_flag=True, help="Print the link, and open nothing.")
 def ui(no_browser: bool) -> None:
     """Open Wassette's window in your browser.
@@ -36,7 +36,7 @@ def ui(no_browser: bool) -> None:
     once, within a minute, for whoever has it.
     """
     url = one_time_link()
-    if not no_browser and _can_show() and _open(url):
+    if not no_browser and _can_show() and open_in_browser(url):
         show(
             {"status": "window opened", "url": url.partition("/open/")[0]},
             default=lambda: (
@@ -90,7 +90,7 @@ def _can_show() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _open(url: str) -> bool:
+def open_in_browser(url: str) -> bool:
     """Open a browser on a file that leads there: other users can see the arguments of processes,
     and who is first uses the link up."""
     import webbrowser

@@ -5,7 +5,6 @@ The texts are in guides/: what is the same for all, and what a tool chain needs.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,20 +13,13 @@ from typing import TYPE_CHECKING
 import mcp_types as types
 
 from wassette.errors import WassetteError, visible
+from wassette.projects.names import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_TASK = 2000  # characters
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*", re.ASCII)
 _DEFAULT = "my-tool"
-# Words of WIT, which would need a `%` in front of them wherever they are written.
-_WORDS = """
-as async bool borrow char constructor enum export flags from func future import include interface
-list map option own package record resource result static stream string tuple type use variant with
-world
-"""
-_RESERVED = frozenset(_WORDS.split())
 
 
 class BadPrompt(WassetteError):
@@ -89,7 +81,7 @@ def get(name: str, arguments: Mapping[str, str]) -> types.GetPromptResult:
 
 def guide(language: str, name: str, task: str | None = None) -> str:
     """The text for one language. Raises `BadPrompt` for a name that tool chains do not take."""
-    if not _NAME.fullmatch(name) or len(name) > 64 or name in _RESERVED:
+    if not is_name(name):
         raise BadPrompt(
             f"component_name should be words of a-z and 0-9 with - between them, such as "
             f"{_DEFAULT}; not {visible(name, 60)!r}"

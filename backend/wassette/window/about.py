@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wassette import doctor
 
 from . import models
-from .views import clean
+from .words import clean
 
 if TYPE_CHECKING:
     from wassette.config import Settings

@@ -86,6 +86,12 @@ class Auth:
         self._forget()
         return len(self._links)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a browser asked for something within the last minute."""
+        last = max((one.used for one in self._browsers.values()), default=None)
+        return last is not None and self._now() - last < LINK_SECONDS
+
     def open(self, link: str) -> str | None:
         """Use a link up. The value of the cookie for who did; None if it is none, or not any
         more."""

@@ -12,7 +12,7 @@ from wassette.session import Session
 
 from . import models, problems
 from .auth import client_of
-from .views import clean
+from .words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -13,7 +13,7 @@ from wassette.errors import ConfigError, StoreError
 from wassette.paths import paths
 
 from . import models
-from .views import clean
+from .words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,13 @@ from wassette import errors
 from wassette.policy import PolicyStatus
 
 from . import models, problems, views
+from .words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wassette.answers import Arrival
+    from wassette.components.record import ComponentRecord
     from wassette.host import Host
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 MAX_RUNNING = 16
 MAX_KEPT = 100
 """Loads that are remembered, running ones included; of those that have ended, the oldest go."""
+MAX_CHANGES = 50
 REVIEW_SECONDS = 3600.0
 """For which a review waits for a person."""
 _STAGES: dict[str, models.LoadStage] = {
@@ -61,7 +64,7 @@ class _Load:
     def shown(self) -> models.Load:
         return models.Load(
             id=self.id,
-            reference=views.clean(self.reference),
+            reference=clean(self.reference),
             stage=self.stage,
             done=self.done,
             total=None if self.done is None else _PARTS,
@@ -167,9 +170,12 @@ class Loads:
         record, before = arrival.record, arrival.before
         state = await asyncio.to_thread(self._host.policies.read, record.id)
         keeps = before is not None and state.status is not PolicyStatus.ABSENT
+        changes = arrival.changes or _different(before, record)
         load.component_id = record.id
         trusted = self._host.trusted(record)
-        load.review = views.review(arrival, state.policy if keeps else None, keeps, trusted)
+        load.review = views.review(
+            arrival, changes, state.policy if keeps else None, keeps, trusted
+        )
         load.stage, load.done = "review", None
         self._told(load)
         try:
@@ -204,3 +210,13 @@ class Loads:
         with contextlib.suppress(KeyError):
             return self._loads[load_id]
         raise problems.Refusal(404, "There is no such load")
+
+
+def _different(before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
+    """What a person is shown of the difference, whether or not there are permissions to keep."""
+    if before is None or before.digest == now.digest:
+        return ()
+    from wassette.approvals.seen import View, changes
+
+    found = tuple(one.text for one in changes(View.of(before), View.of(now)))
+    return found[:MAX_CHANGES] or ("its code is other code",)

@@ -10,7 +10,7 @@ from wassette.clients import Clients, deep_link
 from wassette.clients.catalog import announced
 
 from . import models
-from .views import clean
+from .words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from wassette import config, errors
 from wassette.activity import ActivityReader
 from wassette.paths import paths
 
-from . import models, views
+from . import models, views, words
 from .asked import Asked
 from .auth import Auth
 from .calls import Calls
@@ -39,7 +39,7 @@ class Window:
     @property
     def wanted(self) -> bool:
         """Whether somebody looks, did a moment ago, or is about to."""
-        return bool(self.events.open or self.events.lingers or self.auth.links)
+        return bool(self.events.open or self.events.lingers or self.auth.links or self.auth.busy)
 
     async def status(self) -> models.Status:
         host = self.host
@@ -53,7 +53,7 @@ class Window:
                     id=one.id,
                     component_id=one.component_id,
                     tool=one.tool,
-                    client=views.clean(one.client.name) if one.client is not None else "",
+                    client=words.clean(one.client.name) if one.client is not None else "",
                     since=one.since,
                     waits=one.id in waiting,
                 )

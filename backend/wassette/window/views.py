@@ -10,9 +10,10 @@ from wassette import errors
 from wassette.policy import PolicyDocument, PolicyStatus
 
 from . import models, problems, words
+from .words import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from wassette.activity import Entry
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from wassette.policy import Policy
     from wassette.toolset import Tool
     from wassette.usage import UnusedGrant
-
-
-def clean(text: str) -> str:
-    """`text` as UTF-8 can have it: file names and guests' texts can be otherwise."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 # ---- components ----------------------------------------------------------------------------------
@@ -48,7 +44,7 @@ class Components:
             next=page[-1].id if len(states) > limit else None,
         )
 
-    def one(self, state: ComponentState, unused: Iterable[UnusedGrant]) -> models.ComponentDetail:
+    def one(self, state: ComponentState, unused: Sequence[UnusedGrant]) -> models.ComponentDetail:
         tools = self._host.tools().of(state.id)
         record = state.record
         summary = self._summary(state, tools, self._running()[state.id], unused)
@@ -72,7 +68,7 @@ class Components:
         state: ComponentState,
         tools: list[Tool],
         running: int,
-        unused: Iterable[UnusedGrant] = (),
+        unused: Sequence[UnusedGrant] = (),
     ) -> models.ComponentSummary:
         record, policy = state.record, self._host.policies.read(state.id)
         return models.ComponentSummary(
@@ -88,8 +84,10 @@ class Components:
             last_used=self._last_used(state.id),
             running=running,
             tools=[_tool_name(one) for one in tools],
-            capabilities=words.capabilities(map(clean, record.imports)) if record else [],
-            permissions=words.permissions(policy.policy, unused=_days(unused)),
+            capabilities=words.capabilities(record.imports) if record else [],
+            permissions=words.permissions(policy.policy, unused=_days(unused))
+            if unused
+            else words.summary(policy.policy),
             policy_error=str(policy.error) if policy.error is not None else None,
             unseen=[clean(one) for one in record.unseen] if record else [],
         )
@@ -129,6 +127,7 @@ def _tool(tool: Tool) -> models.Tool:
 
 def review(
     arrival: Arrival,
+    changes: Iterable[str],
     has: Policy | None,
     keeps: bool,
     trusted: bool,
@@ -147,7 +146,7 @@ def review(
         size=record.stamp.size,
         description=clean(record.description),
         tools=[_tool_name(one) for one in Toolset([record]).all()],
-        capabilities=words.capabilities(map(clean, record.imports)),
+        capabilities=words.capabilities(record.imports),
         imports=[clean(one) for one in record.imports],
         asks_for=[] if asks is None else words.permissions(asks.policy, lambda _: None),
         policy=None if asks is None else clean(record.requested),
@@ -157,7 +156,7 @@ def review(
         remarks=[clean(one) for one in arrival.remarks],
         replaces=before.digest if before is not None else None,
         keeps_permissions=keeps,
-        changes=[clean(one) for one in arrival.changes],
+        changes=[clean(one) for one in changes],
     )
 
 

@@ -5,6 +5,7 @@ The words are ours; what stands in a rule was written by somebody, and is made v
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +24,18 @@ _MAX = 2000
 _MIB = 2**20
 
 
+def clean(text: str) -> str:
+    """`text` as UTF-8 can have it: file names and guests' texts can be otherwise."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 # ---- permissions ---------------------------------------------------------------------------------
+
+
+@lru_cache(1024)
+def summary(policy: Policy | None) -> list[Permission]:
+    """As `permissions`, for lists. Not to be changed: it is kept."""
+    return permissions(policy)
 
 
 def permissions(
@@ -134,8 +146,13 @@ def _files(uri: str) -> str:
 
 
 def _home(path: str) -> str:
-    home = str(Path.home())
+    home = _home_directory()
     return f"~{path[len(home) :]}" if path == home or path.startswith(f"{home}/") else path
+
+
+@cache
+def _home_directory() -> str:
+    return str(Path.home())
 
 
 def _requests(rule: NetworkRule) -> str:
@@ -192,9 +209,10 @@ _KINDS: tuple[
 )
 
 
-def capabilities(imports: Iterable[str]) -> list[Capability]:
-    """What a component could do at all, whatever it is permitted."""
-    names = list(imports)
+@lru_cache(1024)
+def capabilities(imports: tuple[str, ...]) -> list[Capability]:
+    """What a component could do at all, whatever it is permitted. Not to be changed: it is kept."""
+    names = [clean(one) for one in imports]
     return [
         Capability(
             kind=kind,

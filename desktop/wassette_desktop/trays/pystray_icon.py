@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ def load() -> Any:
     Without a display it fails with errors of the X library. What it has without GTK shows a picture
     that no click reaches: not a tray.
     """
+    if sys.platform == "linux":
+        # Its first choice is for the trays that ours is for, and ends it where that is missing.
+        os.environ.setdefault("PYSTRAY_BACKEND", "gtk")
     try:
         import pystray
     except Exception as error:  # noqa: BLE001  (whatever its libraries raise)

@@ -1,4 +1,4 @@
-"""Loading in the window: dragged, chosen, by reference, from the catalog; shown before it is taken in."""
+"""Loading in the window: dragged, chosen, named, from the catalog; shown before it is taken in."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_a_chosen_file_that_is_none_is_refused_with_the_reason(
     text = tmp_path / "notes.txt"
     text.write_text("not a component")
     page = window.go("/load")
-    page.get_by_label("A component’s file").set_input_files(text)
+    page.locator("input[type=file]").set_input_files(text)
     expect(page.get_by_role("alert")).to_contain_text("notes.txt is not a .wasm file")
     bad = tmp_path / "bad.wasm"
     bad.write_bytes(b"\0asm not really")
-    page.get_by_label("A component’s file").set_input_files(bad)
+    page.locator("input[type=file]").set_input_files(bad)
     expect(page.get_by_role("heading", name=re.compile("could not be loaded"))).to_be_visible()
     expect(page.get_by_role("alert")).to_be_visible()
     window.shoot("load-failed")
@@ -107,6 +107,7 @@ def test_a_path_is_loaded_and_what_replaces_something_says_what_is_different(
     page.get_by_role("button", name="Look at it", exact=True).click()
     expect(page.get_by_role("heading", name="Replace again?")).to_be_visible()
     expect(page.get_by_text("There is a component of this name already")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="echo").first).to_be_visible()
     window.shoot("load-replace")
     page.get_by_role("button", name="Replace").click()
     expect(page).to_have_url(re.compile("/components/again$"))

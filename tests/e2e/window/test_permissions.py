@@ -1,4 +1,4 @@
-"""What a component may do, in the window: in words and as YAML, and nothing that was written is lost."""
+"""What a component may do, in the window: in words and as YAML; nothing written is lost."""
 
 from __future__ import annotations
 

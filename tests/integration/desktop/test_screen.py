@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
+import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,8 +51,6 @@ def has_webview() -> bool:
         "gi.require_version('Gtk', '3.0'); gi.require_version('WebKit2', '4.1')\n"
         "from gi.repository import WebKit2"
     )
-    import subprocess
-
     return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
@@ -108,6 +109,17 @@ def _is_window(process: psutil.Process) -> bool:
         return process.is_running() and "wassette_desktop.webview_process" in process.cmdline()
     except psutil.NoSuchProcess:
         return False
+
+
+@needs_webview
+def test_killed_the_app_takes_its_window_with_it(on: Screen, probed: Settings) -> None:
+    with App(env=app_env(on)) as app:
+        eventually(lambda: title(on), "no window")
+        eventually(lambda: [one for one in app.note() if _is_window(one)])
+        started = app.note()
+        app.process.kill()
+        app.process.wait()
+        eventually(lambda: not any(one.is_running() for one in started), "something is left")
 
 
 def test_a_call_waits_until_a_button_of_the_notification_is_clicked(
@@ -186,3 +198,29 @@ def test_without_a_tray_the_window_is_the_app(tmp_path: Path, probed: Settings, 
         bare.do("windowclose", title(bare))
         assert app.ended() == 0
     assert leftovers(home) == []
+
+
+@needs_webview
+@pytest.mark.skipif(shutil.which("trayer") is None, reason="missing: trayer")
+def test_a_tray_of_the_old_kind(tmp_path: Path, probed: Settings, home: Path) -> None:
+    with screen(tmp_path / "old", panel=False) as old:
+        tray = subprocess.Popen(
+            ["trayer", "--edge", "bottom", "--width", "100", "--height", "32"],
+            env=old.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(lambda: old.window("--class", "trayer"))
+        try:
+            with App("--background", env=app_env(old)) as app:
+                x, y = old.wait_for_icon(BLUE)
+                old.do("mousemove", x, y, "click", 1)
+                eventually(lambda: title(old), "no window")
+                app.note()
+                # Ctrl-C, which GTK would have end it at once.
+                app.process.send_signal(signal.SIGINT)
+                assert app.ended() == 0
+            assert leftovers(home) == []
+        finally:
+            tray.kill()
+            tray.wait()

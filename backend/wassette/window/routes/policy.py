@@ -12,7 +12,7 @@ from wassette.policy import Access
 from wassette.policy.injection import Injection
 from wassette.policy.model import NetworkRule
 from wassette.policy.verdict import Kind
-from wassette.window import problems, views
+from wassette.window import problems, views, words
 from wassette.window.models import (
     EnvironmentGrant,
     ExplainRequest,
@@ -114,8 +114,8 @@ async def explain_access(
         )
         return Explanation(
             allowed=verdict.allowed,
-            reason=views.clean(verdict.reason),
-            rule=views.clean(verdict.rule) if verdict.rule is not None else None,
+            reason=words.clean(verdict.reason),
+            rule=words.clean(verdict.rule) if verdict.rule is not None else None,
             line=views.line_of(host, component_id, verdict.rule),
         )
 

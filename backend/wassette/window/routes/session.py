@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from wassette._version import __version__
-from wassette.window import views
+from wassette.window import words
 from wassette.window.models import Pause, Paused, Session, Status
 
 from .base import TheBrowser, TheWindow
@@ -19,8 +19,8 @@ async def get_session(window: TheWindow, browser: TheBrowser) -> Session:
     return Session(
         csrf=browser.csrf,
         version=__version__,
-        component_dir=views.clean(str(window.host.settings.component_dir)),
-        home=views.clean(str(Path.home())),
+        component_dir=words.clean(str(window.host.settings.component_dir)),
+        home=words.clean(str(Path.home())),
         paused=window.host.paused,
         platform=sys.platform,
     )

@@ -61,8 +61,7 @@ export function sentence(approval: Approval): Sentence {
 
 /** What allowing comes to, in the words of the choice; for the line above the buttons. */
 export function consequence(approval: Approval, scope: Scope, rule: string | null): string | null {
-  if (approval.kind === 'load') return 'Loading it gives it no permission.'
-  if (approval.kind === 'unload' || approval.kind === 'reset') return null
+  if (['load', 'unload', 'reset'].includes(approval.kind)) return null // The question and its notes say all.
   if (scope !== 'always' || rule === null) return SCOPES[scope].ends
   return `It is written to the policy of ${approval.component_id ?? 'the component'}, exactly as shown:`
 }

@@ -51,6 +51,12 @@ export function refusal(file: File): string | null {
   return null
 }
 
+/** What is being loaded, in short: the last part of where it is from. */
+export function shortName(reference: string): string {
+  const plain = reference.replace(/^upload:/, '')
+  return plain.split('/').pop() || plain
+}
+
 /** The stages as a person sees them, in their order. */
 export const STAGES: { stage: Stage; label: string; doing: string }[] = [
   { stage: 'download', label: 'Get', doing: 'Getting it' },

@@ -1,8 +1,8 @@
 // Makes a WebAssembly component of a core module and its WIT, with the `wasm-tools` that come
 // with jco: no build server, no other tool chain.
 //
-//   node scripts/componentize.mjs --wit FILE --world NAME -o FILE --core FILE [--adapter KIND]
-//   node scripts/componentize.mjs --wit FILE --world NAME -o FILE --dummy [--prefix]
+//   node componentize.mjs --wit FILE --world NAME -o FILE --core FILE [--adapter KIND]
+//   node componentize.mjs --wit FILE --world NAME -o FILE --dummy [--prefix]
 //
 // The WIT can import any interface of WASI 0.2.12: the packages' text is appended to it.
 // The doc comments of what the world exports are kept, in the component's `package-docs` section.
@@ -11,6 +11,7 @@
 //   --adapter  `reactor` (a library) or `command` (a program), for a core module that imports
 //              WASI preview 1, as those with a libc do
 //   --dummy    a component of the world's types, whose functions all trap
+//   --plain    add nothing: the WIT has that of WASI already, and its doc comments are not wanted
 //   --prefix   only the sections before its first core module: the world's types and imports
 
 import { readFile, writeFile } from 'node:fs/promises';
@@ -38,13 +39,15 @@ const jcoLib = fileURLToPath(new URL('../lib', import.meta.resolve('@bytecodeall
  * @param {string} options.world the name of the world in that package
  * @param {'reactor' | 'command'} [options.adapter] adapts WASI preview 1 imports
  * @param {boolean} [options.dummy] makes the core module up
+ * @param {boolean} [options.plain] adds neither the WIT of WASI nor the doc comments
  * @returns {Promise<Uint8Array>}
  */
-export async function componentize({ core, wit, world, adapter, dummy = false }) {
-  const witSource = wit + (await wasiPackages());
+export async function componentize({ core, wit, world, adapter, dummy = false, plain = false }) {
+  const witSource = plain ? wit : wit + (await wasiPackages());
   const embedding = { binary: core, witSource, world, dummy, stringEncoding: 'utf8' };
   const adapters = adapter ? [[PREVIEW_1, await preview1Adapter(adapter)]] : [];
-  return withDocs(await componentNew(await componentEmbed(embedding), adapters), wit, world);
+  const component = await componentNew(await componentEmbed(embedding), adapters);
+  return plain ? component : withDocs(component, wit, world);
 }
 
 function preview1Adapter(kind) {
@@ -97,10 +100,11 @@ async function main() {
       adapter: { type: 'string' },
       dummy: { type: 'boolean', default: false },
       prefix: { type: 'boolean', default: false },
+      plain: { type: 'boolean', default: false },
       output: { type: 'string', short: 'o' },
     },
   });
-  const { wit, world, core, adapter, dummy, output } = values;
+  const { wit, world, core, adapter, dummy, plain, output } = values;
   if (!wit || !world || !output || dummy === Boolean(core))
     throw new Error('needs --wit, --world, -o, and one of --core and --dummy');
   if (adapter && !['reactor', 'command'].includes(adapter))
@@ -111,6 +115,7 @@ async function main() {
     world,
     adapter,
     dummy,
+    plain,
   });
   await writeFile(output, values.prefix ? prefix(component) : component);
 }

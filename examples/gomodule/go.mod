@@ -1,0 +1,3 @@
+module local/gomodule
+
+go 1.24
