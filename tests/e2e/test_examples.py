@@ -94,15 +94,15 @@ async def grant_what_is_asked_for(host: Host, name: str) -> None:
         await host.grant_network(name, rule.host)
 
 
-async def test_weather(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_weather(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"geocoding-api.open-meteo.com": [PUBLIC], "api.open-meteo.com": [PUBLIC]}
     async with Services(names) as services:
         services.answers = {
             f"{GEOCODING}Bonn": {"results": [BONN]},
             f"{GEOCODING}Nowhere%20at%20all": {},
-            FORECAST: {"current": {"temperature_2m": 4.5, "wind_speed_10m": 12, "weather_code": 61}},
+            FORECAST: {
+                "current": {"temperature_2m": 4.5, "wind_speed_10m": 12, "weather_code": 61}
+            },
         }
         services.use(monkeypatch, tmp_path)
         async with Host(settings) as host:
@@ -162,10 +162,15 @@ async def test_filesystem(host: Host, tmp_path: Path) -> None:
 async def test_eval_py(host: Host) -> None:
     await host.load(str(built("eval-py")))
     tools = Hosted(host)
-    assert await tools.ok("eval", expression="sum(range(10)), math.pi") == f"(45, {3.141592653589793})"
+    assert (
+        await tools.ok("eval", expression="sum(range(10)), math.pi") == f"(45, {3.141592653589793})"
+    )
     assert await tools.ok("exec", code="for i in range(3): print(i, end=' ')") == "0 1 2 "
     assert (await tools.error("eval", expression="1 / 0")).startswith("ZeroDivisionError")
-    for escape in ("open('/etc/passwd').read()", "__import__('os').listdir('/')[0:0] or open('/proc/self/environ')"):
+    for escape in (
+        "open('/etc/passwd').read()",
+        "__import__('os').listdir('/')[0:0] or open('/proc/self/environ')",
+    ):
         assert "Error" in await tools.error("eval", expression=escape)
 
 

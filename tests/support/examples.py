@@ -25,7 +25,9 @@ def built(name: str) -> Path:
     """Where the example's component is."""
     folder = EXAMPLES / name
     made_of = [*_sources(folder), *_sources(PROJECTS)]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in made_of))
+    digest = hashlib.sha256(
+        b"".join(hashlib.sha256(file.read_bytes()).digest() for file in made_of)
+    )
     target = cache_folder() / f"example-{digest.hexdigest()}" / f"{name}.wasm"
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_suffix(".lock")):
