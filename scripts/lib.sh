@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 export UV_PYTHON_DOWNLOADS=never
 export UV_NO_PROGRESS=1
+export WASSETTE_SKIP_UI=1 # `uv sync` installs this checkout; `scripts/build ui` builds its window
 export UV_SYSTEM_CERTS=1 # as pip and npm do, so that a company's own certificates work
 
 say() { printf '%s\n' "$*" >&2; }
@@ -64,6 +65,29 @@ need_node() {
     # installs what the lock file says, checks its digests, and leaves it alone.
     npm install --no-save --no-audit --no-fund --loglevel=error >&2
     printf '%s\n' "$want" >"$stamp"
+  fi
+}
+
+# need_frontend: what builds and checks the window, in frontend/node_modules; after need_node.
+need_frontend() {
+  .venv/bin/python scripts/build_ui.py --install >&2
+}
+
+# frontend TOOL ARGUMENTS...: one of those tools, in frontend/, by the Node of package.json.
+frontend() {
+  (cd frontend && PATH="$root/node_modules/node/bin:$PATH" "node_modules/.bin/$1" "${@:2}")
+}
+
+# need_browser: a real browser for the tests of the window, which are skipped without.
+need_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    command -v "$name" >/dev/null && return
+  done
+  if [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_system chromium
+  else
+    say "chromium is missing: the tests of the window are skipped"
   fi
 }
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 MAX_RUNNING = 16
 MAX_KEPT = 100
 """Loads that are remembered, running ones included; of those that have ended, the oldest go."""
+MAX_CHANGES = 50
 REVIEW_SECONDS = 3600.0
 """For which a review waits for a person."""
 _STAGES: dict[str, models.LoadStage] = {
@@ -167,7 +168,7 @@ class Loads:
     ) -> None:
         state = await asyncio.to_thread(self._host.policies.read, record.id)
         keeps = before is not None and state.status is not PolicyStatus.ABSENT
-        changes = self._host.unseen(before, record)
+        changes = _different(before, record)
         load.component_id = record.id
         load.review = views.review(record, before, changes, keeps)
         load.stage, load.done = "review", None
@@ -203,3 +204,17 @@ class Loads:
         with contextlib.suppress(KeyError):
             return self._loads[load_id]
         raise problems.Refusal(404, "There is no such load")
+
+
+def _different(before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
+    """What a person is shown of the difference, whether or not there are permissions to keep; and
+    what they have not seen of it yet, since they have then."""
+    if before is None:
+        return ()
+    found: tuple[str, ...] = ()
+    if before.digest != now.digest:
+        from wassette.approvals.seen import View, changes
+
+        found = tuple(one.text for one in changes(View.of(before), View.of(now)))
+        found = found[:MAX_CHANGES] or ("its code is other code",)
+    return (*before.unseen, *found)
