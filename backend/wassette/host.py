@@ -179,6 +179,8 @@ class _Running:
     """Who waits for it; None if nobody is to be asked on its behalf."""
     clock: Clock = field(default_factory=lambda: Clock(0))
     asked: set[object] = field(default_factory=set)
+    allowed: list[tuple[str, str]] = field(default_factory=list)
+    """What of files a person has allowed for it: (kind, path)."""
 
     @property
     def bytes(self) -> tuple[str, str]:
@@ -574,6 +576,7 @@ class Host:
                 memory=outcome.memory,
                 output=output,
                 refused=refused,
+                allowed=running.allowed,
                 exchanges=requests.exchanges,
             )
             self._used(record, reports, outcome, requests)
@@ -638,6 +641,7 @@ class Host:
             answer = await self.asking.ask(subject, running.component, running.caller, ())
             if not answer.allowed:
                 return False
+            running.allowed.append((kind, path))
             granted = True
         return granted
 

@@ -6,7 +6,6 @@ person to look at; only a person begins it, and only a person applies it.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 import shlex
 import stat
@@ -58,6 +57,8 @@ class Learned:
     @property
     def diff(self) -> str:
         """Empty if there is nothing that is not needed."""
+        import difflib
+
         name = self.path.name
         lines = difflib.unified_diff(
             self.before.splitlines(),

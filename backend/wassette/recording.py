@@ -57,9 +57,13 @@ class Recorder:
         memory: int | None = None,
         output: str = "",
         refused: Iterable[Refusal] = (),
+        allowed: Iterable[tuple[str, str]] = (),
         exchanges: Iterable[Exchange] = (),
     ) -> None:
-        """A call that is over, with what the component got and did not get in it."""
+        """A call that is over, with what the component got and did not get in it.
+
+        `allowed`: the files that a person has allowed it meanwhile, as (kind, path).
+        """
         from .activity import Entry, Kind, Outcome
 
         now = time.time()
@@ -79,6 +83,17 @@ class Recorder:
                 )
                 for one in refused
                 if one.kind != "network"  # as exchanges, below
+            ),
+            *(
+                Entry(
+                    Kind.ACCESS,
+                    Outcome.ALLOWED,
+                    f"{kind.removeprefix('storage-')} {path}",
+                    now,
+                    reason="a person allowed it",
+                    **about,
+                )
+                for kind, path in allowed
             ),
             *(
                 Entry(

@@ -157,6 +157,11 @@ async def test_a_file_is_asked_for_and_the_call_is_run_again(
     await until(lambda: len(ActivityReader(paths().activity).find(calls)) == 4)  # a call is one
     found = [one.outcome.value for one in ActivityReader(paths().activity).find(calls)]
     assert found == ["ok", "ok", "ok", "error"]
+    access = ActivityReader(paths().activity).find(Filter(kind=Kind.ACCESS, after=0))
+    assert [(one.what, one.outcome.value) for one in access] == [
+        *[(f"read {notes}/a.md", "allowed")] * 3,
+        (f"read {notes}/b.md", "denied"),
+    ]
 
 
 @every_one

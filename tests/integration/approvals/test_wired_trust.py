@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mcp import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from support.asking import Person
 from support.http import served
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from wassette.config import Settings
 
 pytestmark = pytest.mark.anyio
+TOKEN = "correct-horse-battery"
 ONE = Client("Editor", "1", "stdio", "session-1")
 
 
@@ -79,8 +82,13 @@ async def test_an_agents_question_shows_what_is_different(
     person = Person(["decline", {"answer": "once"}])
     settings = replace(settings, environment={"KEY": "value"})
     async with (
-        served(settings) as server,
-        McpClient(f"{server.url}/mcp", mode=era, elicitation_callback=person) as mcp,
+        served(settings, tokens=(TOKEN,)) as server,
+        create_mcp_http_client({"Authorization": f"Bearer {TOKEN}"}) as http,
+        McpClient(
+            streamable_http_client(f"{server.url}/mcp", http_client=http),
+            mode=era,
+            elicitation_callback=person,
+        ) as mcp,
     ):
         refused = await mcp.call_tool("load-component", {"path": str(path)})
         assert refused.is_error
