@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.http import connection, head, read_answer, read_head, request, served
+from support.wat import one_function, write
 from support.window_api import Page, Windowed, open_page, windowed
 from wassette.answers import Client
 from wassette.host import Host
@@ -538,6 +539,26 @@ async def test_names_of_uploads_that_are_paths(page: Page, world: Windowed) -> N
         answer = await page.send("POST", f"/api/loads/upload?name={quote(name)}", data)
         assert answer.status == 422, name
     assert await unchanged(page)
+
+
+async def test_changes_that_are_shown_away(
+    page: Page, world: Windowed, tmp_path: Path, fixture_component: Callable[[str], Path]
+) -> None:
+    """Attack: a component with permissions is replaced by one that can do more, which nobody saw,
+    and then by another that differs little. Loading that in the window shows all of it, also if
+    it is the same once more: only then have they seen it."""
+    await world.host.grant_network("calc", "example.com")
+    more = tmp_path / "calc.wasm"
+    more.write_bytes(fixture_component("c-http").read_bytes())
+    await world.host.load(str(more))
+    again = await page.load(str(more), confirm=False)
+    assert any("wasi:http" in one for one in again["review"]["changes"])
+    await page.ok("DELETE", f"/api/loads/{again['id']}")
+    assert (await page.ok("GET", "/api/components/calc"))["state"] == "unseen"
+    other = write(tmp_path / "other", "calc", one_function("innocent"))
+    load = await page.load(str(other), confirm=False)
+    assert any("wasi:http" in one for one in load["review"]["changes"])
+    assert any("innocent" in one for one in load["review"]["changes"])
 
 
 async def test_texts_of_a_component_are_data(page: Page, world: Windowed) -> None:

@@ -201,9 +201,9 @@ def _parse(subject: Subject, text: str) -> Rule:
     words, _, rest = text.rpartition(" ")
     match subject, asked:
         case StorageAccess(), _:
-            return _storage(words, rest, frozenset({subject.access}))
+            return _storage(text, frozenset({subject.access}))
         case _, StorageRule():
-            return _storage(words, rest, asked.access)
+            return _storage(text, asked.access)
         case (NetworkAccess(), _) | (_, NetworkRule()):
             methods = tuple(word.strip().upper() for word in words.split(",") if word.strip())
             if "/" in rest and "://" not in rest and _network_of(rest) is not None:
@@ -216,12 +216,16 @@ def _parse(subject: Subject, text: str) -> Rule:
     raise DecisionRefused("this can be allowed or denied as it is; there is no rule to choose")
 
 
-def _storage(words: str, uri: str, asked: frozenset[Access]) -> StorageRule:
+def _storage(text: str, asked: frozenset[Access]) -> StorageRule:
+    # A path may have spaces in it, so what is in front of it is told from it by the scheme.
+    words, scheme, path = text.partition(rules.SCHEME)
+    if not scheme:
+        words, _, path = text.rpartition(" ")
     names = [word.strip() for word in words.split(",") if word.strip()]
     for name in names:
         if name not in set(Access):
             raise DecisionRefused(f"'{visible(name)}' is no access: there are read and write")
-    return StorageRule(uri, frozenset(map(Access, names)) or asked)
+    return StorageRule(scheme + path, frozenset(map(Access, names)) or asked)
 
 
 def _is_well_formed(rule: Rule) -> bool:

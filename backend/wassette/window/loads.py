@@ -207,10 +207,14 @@ class Loads:
 
 
 def _different(before: ComponentRecord | None, now: ComponentRecord) -> tuple[str, ...]:
-    """What a person is shown of the difference, whether or not there are permissions to keep."""
-    if before is None or before.digest == now.digest:
+    """What a person is shown of the difference, whether or not there are permissions to keep; and
+    what they have not seen of it yet, since they have then."""
+    if before is None:
         return ()
-    from wassette.approvals.seen import View, changes
+    found: tuple[str, ...] = ()
+    if before.digest != now.digest:
+        from wassette.approvals.seen import View, changes
 
-    found = tuple(one.text for one in changes(View.of(before), View.of(now)))
-    return found[:MAX_CHANGES] or ("its code is other code",)
+        found = tuple(one.text for one in changes(View.of(before), View.of(now)))
+        found = found[:MAX_CHANGES] or ("its code is other code",)
+    return (*before.unseen, *found)

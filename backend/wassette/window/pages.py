@@ -45,7 +45,7 @@ _NOT_BUILT = """<!doctype html>
 """
 _GO_ON = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Wassette</title>
-<meta http-equiv="refresh" content="0; url={to}"></head>
+<link rel="icon" href="data:,"><meta http-equiv="refresh" content="0; url={to}"></head>
 <body><p><a href="{to}">Go on to Wassette</a></p></body></html>
 """
 _NO_LINK = """<!doctype html>
@@ -113,7 +113,7 @@ class Files:
         """An address of a page: every one of them is the same file, which knows the rest."""
         # A component's id may have dots in it, so only `name.ext` at the top is a missing file.
         missing_file = "." in path and "/" not in path
-        if path.startswith(("api/", "events", _HASHED)) or path == "api" or missing_file:
+        if path.startswith(("api/", "open/", "events", _HASHED)) or path == "api" or missing_file:
             return problems.response(problems.of_status(404, "There is nothing at this address"))
         index = self._files.get("index.html")
         if index is None or not index.is_file():

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from support.cli import Cli, copy_of
+from support.hosted import Hosted, Pages, hosted
 from support.hosts import end_hosts
 from support.window import WIDE, Window, chromium, missing
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext
+
+    from wassette.config import Settings
 
 
 @pytest.fixture(scope="package")
@@ -111,3 +115,22 @@ def empty_window(browser: Browser, tmp_path: Path) -> Iterator[Window]:
     home = tmp_path / "home"
     home.mkdir()
     yield from _opened(browser, Cli(home))
+
+
+@pytest.fixture
+def here(settings: Settings) -> Iterator[Hosted]:
+    """A host of this process with its window, for tests that reach into it."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(hosted(settings, portal)) as one,
+    ):
+        yield one
+
+
+@pytest.fixture
+def pages(browser: Browser, home: Path) -> Iterator[Pages]:
+    """Opens windows of `here`."""
+    one = Pages(browser, home)
+    yield one
+    one.close()
+    assert one.complaints == []

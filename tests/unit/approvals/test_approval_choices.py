@@ -230,6 +230,16 @@ def test_host_can_say_what_could_not_be_applied() -> None:
     [
         (file(), "fs:///home/me/**", StorageRule("fs:///home/me/**", READ)),
         (file(), "read,write fs:///home/me/*/*", StorageRule("fs:///home/me/*/*", BOTH)),
+        (
+            file("/srv/my notes/a b.md"),
+            "fs:///srv/my notes/**",
+            StorageRule("fs:///srv/my notes/**", READ),
+        ),
+        (
+            file("/srv/my notes/a b.md"),
+            "read fs:///srv/my notes/a b.md",
+            StorageRule("fs:///srv/my notes/a b.md", READ),
+        ),
         (network(), "*.example.com", NetworkRule("*.example.com")),
         (
             network(),
@@ -270,6 +280,7 @@ def test_a_person_can_write_another_rule(subject: Subject, text: str, expected: 
         (file(), "write fs:///home/me/notes/a.md"),
         (file(), "fs://home/me/notes/a.md"),
         (file(), "execute fs:///home/me/notes/a.md"),
+        (file(), "read please fs:///home/me/notes/a.md"),
         (file(), ""),
         (network(), "api.example.org"),
         (network(), "POST api.example.com"),

@@ -1,0 +1,92 @@
+"""Settings in the window: what is changed there is in config.toml, and nothing else is."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from support.hosted import shoot
+from support.window import NARROW
+from wassette.config import config_file
+
+if TYPE_CHECKING:
+    import pytest
+
+    from support.hosted import Hosted, Pages
+
+BEFORE = """# mine
+approval_timeout = 120  # two minutes
+
+[environment_vars]
+KEY = "value"
+"""
+
+
+def test_what_is_set_is_written(here: Hosted, pages: Pages) -> None:
+    file = config_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(BEFORE)
+    page = pages.open(here, "/settings")
+    expect(page.get_by_label("Wait for me")).to_have_value("120")
+    expect(page.get_by_text("which is 2 minutes")).to_be_visible()
+    expect(page.get_by_text("A variable sets this").first).to_be_visible()  # the idle timeout
+    assert pages.of(page).findings() == []
+    shoot(page, "settings")
+    page.get_by_role("radio", name="Deny, and do not ask").check()
+    expect(page.get_by_label("What was done")).to_contain_text("Saved")
+    page.get_by_label("Wait for me").fill("soon")
+    expect(page.get_by_text("Write a number of seconds.")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    page.get_by_label("Wait for me").fill("600")
+    page.get_by_label("Wait for me").press("Enter")
+    expect(page.get_by_text("which is 10 minutes")).to_be_visible()
+    expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
+    said = tomllib.loads(file.read_text())
+    assert (said["approvals"], said["approval_timeout"]) == ("deny", 600)
+    assert said["environment_vars"] == {"KEY": "value"}
+    assert "# mine" in file.read_text()
+    page.reload()
+    expect(page.get_by_role("radio", name="Deny, and do not ask")).to_be_checked()
+    page.get_by_role("radio", name="Ask me").check()
+    expect(page.get_by_role("radio", name="Ask me")).to_be_checked()
+    page.get_by_role("button", name="Undo").last.click()
+    expect(page.get_by_role("radio", name="Deny, and do not ask")).to_be_checked()
+    assert tomllib.loads(file.read_text())["approvals"] == "deny"
+
+
+def test_a_file_with_a_mistake_is_left_alone(here: Hosted, pages: Pages) -> None:
+    file = config_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page = pages.open(here, "/settings")
+    pages.of(page).expected |= {400, 409, 422, 500}
+    expect(page.get_by_role("radio", name="Ask me")).to_be_checked()
+    file.write_text("approvals = \n")
+    page.get_by_role("radio", name="Deny, and do not ask").click()
+    expect(page.get_by_role("alert").first).to_contain_text("config.toml")
+    assert file.read_text() == "approvals = \n"
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    file.write_text("")
+    again.click()
+    expect(page.get_by_role("radio", name="Ask me")).to_be_checked()
+
+
+def test_about(here: Hosted, pages: Pages) -> None:
+    page = pages.open(here, "/settings?tab=about")
+    expect(page.get_by_role("heading", name="Versions")).to_be_visible()
+    expect(page.get_by_role("heading", name="Walls around components")).to_be_visible()
+    assert pages.of(page).findings() == []
+    page.get_by_text("packages, and their licences").click()
+    expect(page.locator(".licences").get_by_text("fastapi", exact=False).first).to_be_visible()
+    shoot(page, "about")
+
+
+def test_light_dark_and_narrow(here: Hosted, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = pages.open(here, "/settings", NARROW)
+    page.get_by_role("radio", name="Dark").check()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    shoot(page, "settings-narrow-dark")
