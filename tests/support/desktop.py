@@ -202,8 +202,11 @@ class Screen:
         return int(found["X"]), int(found["Y"]), int(found["WIDTH"]), int(found["HEIGHT"])
 
     def colours(self, window: str) -> int:
-        """How many different ones a window shows: few, if it is empty."""
-        x, y, width, height = self.box(window)
+        """How many different ones a window shows: few, if it is empty; none, if it is gone."""
+        try:
+            x, y, width, height = self.box(window)
+        except KeyError:
+            return 0
         image = self.picture().crop((x, y, x + width, y + height))
         return len(image.getcolors(width * height) or ())
 

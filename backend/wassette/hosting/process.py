@@ -122,6 +122,8 @@ async def serve_within(
     tells the host to end. `started` is called once clients can come. False at once if there is a
     host already. Raises `ConfigError`.
     """
+    # Before the lock is taken: whoever waits for us waits for nothing but what has to be.
+    await asyncio.to_thread(_import)
     # As in `main`: what variables there are is for each session to say.
     settings = replace(settings, environment={})
     if sys.platform == "win32":
@@ -142,6 +144,11 @@ async def serve_within(
         if lock >= 0:
             os.close(lock)
         meeting.close()
+
+
+def _import() -> None:
+    import wassette.host
+    import wassette.mcp.server  # noqa: F401
 
 
 async def _until(process: _Process, ending: asyncio.Event) -> bool:

@@ -347,7 +347,7 @@ async def test_without_display_bus_and_tray_it_serves_and_prints_the_link(
 
 
 async def test_nobody_who_looks_does_not_count_as_somebody_who_looks(
-    probed: Settings, note: Path
+    probed: Settings, note: Path, place: Rendezvous
 ) -> None:
     """An app without icon and notifications must not have clients' dialogs step back."""
     from mcp import Client
@@ -357,6 +357,7 @@ async def test_nobody_who_looks_does_not_count_as_somebody_who_looks(
 
     with App("--background", env={"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}) as app:
         app.says("There is no tray here")
+        await until(lambda: place.found() is not None)
         person = Person([{"scope": "once"}])
         command = StdioServerParameters(
             command=sys.executable,

@@ -83,3 +83,25 @@ def test_what_is_no_reference_is_refused(argument: str) -> None:
 )
 def test_a_place_is_within_the_window(text: str) -> None:
     assert not is_place(text)
+
+
+@pytest.mark.parametrize(
+    ("place", "leads"),
+    [
+        ("/approvals/3f9a12", True),
+        ("/load?reference=oci%3A%2F%2Fghcr.io%2Fa", True),
+        ("/", True),
+        ("//evil.example", False),
+        ("/\\evil.example", False),
+        ("https://evil.example", False),
+        ("javascript:alert(1)", False),
+        ('/"><script>', False),
+        ("/a;url=//evil.example", False),
+        ("/a\n", False),
+        ("", False),
+    ],
+)
+def test_a_link_leads_to_a_place_in_the_window_and_nowhere_else(place: str, leads: bool) -> None:
+    from wassette.window.pages import _PLACE
+
+    assert bool(_PLACE.fullmatch(place)) is leads
