@@ -1,11 +1,12 @@
 """Prints the time zones of the package `tzdata` (the IANA database, public domain) as C, for the
 toolbox: python scripts/zones.py
 
-A zone's data: how many kinds of time it has, and of each the offset in seconds (4 bytes), whether it
-is daylight saving time (1), and its abbreviation (8, filled up with zeros); the kind before the first
-change; how many changes there are since 1970 (2), and of each the second (4) and the kind (1); then
-whether it goes on by a rule (1), and if so the two offsets (4 each), the abbreviations (8 each), and
-month, week, day and second (1, 1, 1, 4) of both changes. Numbers begin with their lowest byte.
+A zone's data: how many kinds of time it has, and of each the offset in seconds (4 bytes), whether
+it is daylight saving time (1), and its abbreviation (8, filled up with zeros); the kind before the
+first change; how many changes there are since 1970 (2), and of each the second (4) and the kind
+(1); then whether it goes on by a rule (1), and if so the two offsets (4 each), the abbreviations (8
+each), and month, week, day and second (1, 1, 1, 4) of both changes. Numbers begin with their lowest
+byte.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def zone(data: bytes) -> bytes:
     changes = [(time, kind) for time, kind in zip(when, kinds, strict=True) if time >= 0]
     out = struct.pack("<B", types)
     for offset, daylight, index in made:
-        out += struct.pack("<iB", offset, daylight) + names[index:].partition(b"\0")[0].ljust(8, b"\0")
+        out += struct.pack("<iB", offset, daylight) + names[index:].partition(b"\0")[0].ljust(
+            8, b"\0"
+        )
     out += struct.pack("<BH", first, len(changes))
     out += b"".join(struct.pack("<IB", time, kind) for time, kind in changes)
     return out + rule(footer)
@@ -77,7 +80,7 @@ def main() -> None:
             known[packed] = len(blob)
             blob += packed
         places[name] = known[packed]
-    print(f"#define ZONES_VERSION TEXT(\"{metadata.version('tzdata')}\")")
+    print(f'#define ZONES_VERSION TEXT("{metadata.version("tzdata")}")')
     print("static const struct { Text name; u32 at; } zone_names[] = {")
     for name in names:
         print(f'  {{TEXT("{name}"), {places[name]}}},')

@@ -1,6 +1,6 @@
-"""What hostile texts do to the starters: nothing. Each gets an answer, in bounded work and memory; a
-trap is no answer. The starters run directly here (`support.starters`), with a component's memory and a
-count of their instructions; whatever they raise fails the test."""
+"""What hostile texts do to the starters: nothing. Each gets an answer, in bounded work and memory;
+a trap is no answer. The starters run directly here (`support.starters`), with a component's memory
+and a count of their instructions; whatever they raise fails the test."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from support.starters import Starter
 
-BOUNDED = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+BOUNDED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MILLION = 1_000_000
 
 
@@ -70,8 +68,12 @@ TAGS = "a b i p br ul ol li pre code table tr td th h1 blockquote script style t
 HTML = st.lists(
     st.one_of(
         st.sampled_from([f"<{'/' * close}{tag}>" for tag in TAGS.split() for close in (0, 1)]),
-        st.sampled_from(["<", ">", "&", "&lt;", "&#x110000;", "<!--", "-->", "<a href='", '"', "'"]),
-        st.sampled_from(["<a href=x>", "<img src=y alt=z>", "<![CDATA[", "<?x", "</", "text ", "\n"]),
+        st.sampled_from(
+            ["<", ">", "&", "&lt;", "&#x110000;", "<!--", "-->", "<a href='", '"', "'"]
+        ),
+        st.sampled_from(
+            ["<a href=x>", "<img src=y alt=z>", "<![CDATA[", "<?x", "</", "text ", "\n"]
+        ),
         st.text(max_size=4),
     ),
     max_size=40,
@@ -115,7 +117,9 @@ def test_the_pattern_that_fills_memory(toolbox: Starter) -> None:
     groups = "".join(f"(a{{0,{n}}})" for n in range(200, 231))
     any_answer(toolbox("find-pattern", text="a" * 5000, pattern=groups, limit=10_000))
     any_answer(toolbox("replace-pattern", text="a" * MILLION, pattern="", replacement="x" * 1000))
-    any_answer(toolbox("find-pattern", text="a" * MILLION, pattern="|".join("()" * 31), limit=10_000))
+    any_answer(
+        toolbox("find-pattern", text="a" * MILLION, pattern="|".join("()" * 31), limit=10_000)
+    )
 
 
 def test_the_differences_without_end(toolbox: Starter) -> None:

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from build import NODE_MODULES
 
-from support.examples import EXAMPLES, built
+from support.examples import EXAMPLES, built, use_tool_chains
 from support.internet import PUBLIC, Internet
 from support.starters import Hosted
 from wassette.host import Host
@@ -31,12 +30,8 @@ NAMES = sorted(folder.name for folder in EXAMPLES.iterdir() if folder.is_dir())
 
 
 @pytest.fixture(autouse=True)
-def caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    from build import cache_folder
-
-    monkeypatch.setenv("PATH", f"{NODE_MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("GOCACHE", str(cache_folder() / "tools" / "go"))
-    monkeypatch.setenv("CARGO_HOME", str(cache_folder() / "tools" / "cargo"))
+def tool_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_tool_chains(monkeypatch)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,21 +83,22 @@ async def grant_what_is_asked_for(host: Host, name: str) -> None:
     """As a person does who says yes to all of policy.yaml."""
     source = EXAMPLES / name / "policy.yaml"
     asked = parse_policy(source.read_text(), "policy.yaml")
-    assert not (asked.environment_allow or asked.storage_allow)
+    assert not (asked.environment_allow)
+    assert not (asked.storage_allow)
     for rule in asked.network_allow:
         assert rule.host
         await host.grant_network(name, rule.host)
 
 
-async def test_weather(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_weather(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"geocoding-api.open-meteo.com": [PUBLIC], "api.open-meteo.com": [PUBLIC]}
     async with Services(names) as services:
         services.answers = {
             f"{GEOCODING}Bonn": {"results": [BONN]},
             f"{GEOCODING}Nowhere%20at%20all": {},
-            FORECAST: {"current": {"temperature_2m": 4.5, "wind_speed_10m": 12, "weather_code": 61}},
+            FORECAST: {
+                "current": {"temperature_2m": 4.5, "wind_speed_10m": 12, "weather_code": 61}
+            },
         }
         services.use(monkeypatch, tmp_path)
         async with Host(settings) as host:
@@ -162,10 +158,15 @@ async def test_filesystem(host: Host, tmp_path: Path) -> None:
 async def test_eval_py(host: Host) -> None:
     await host.load(str(built("eval-py")))
     tools = Hosted(host)
-    assert await tools.ok("eval", expression="sum(range(10)), math.pi") == f"(45, {3.141592653589793})"
+    assert (
+        await tools.ok("eval", expression="sum(range(10)), math.pi") == f"(45, {3.141592653589793})"
+    )
     assert await tools.ok("exec", code="for i in range(3): print(i, end=' ')") == "0 1 2 "
     assert (await tools.error("eval", expression="1 / 0")).startswith("ZeroDivisionError")
-    for escape in ("open('/etc/passwd').read()", "__import__('os').listdir('/')[0:0] or open('/proc/self/environ')"):
+    for escape in (
+        "open('/etc/passwd').read()",
+        "__import__('os').listdir('/')[0:0] or open('/proc/self/environ')",
+    ):
         assert "Error" in await tools.error("eval", expression=escape)
 
 

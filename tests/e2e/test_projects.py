@@ -13,8 +13,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from build import NODE_MODULES, cache_folder
+from build import cache_folder
 
+from support.examples import use_tool_chains
 from support.processes import eventually
 
 if TYPE_CHECKING:
@@ -33,13 +34,9 @@ LANGUAGES = [
 
 @pytest.fixture(autouse=True)
 def tool_chains(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = cache_folder() / "tools"
-    shared.mkdir(parents=True, exist_ok=True)
+    use_tool_chains(monkeypatch)
     (home / "cache" / "wassette").mkdir(parents=True)
-    (home / "cache" / "wassette" / "tools").symlink_to(shared)
-    monkeypatch.setenv("PATH", f"{NODE_MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    for name, folder in (("GOCACHE", "go"), ("CARGO_HOME", "cargo")):
-        monkeypatch.setenv(name, str(cache_folder() / "tools" / folder))
+    (home / "cache" / "wassette" / "tools").symlink_to(cache_folder() / "tools")
 
 
 def wassette(*arguments: str | Path, fails: bool = False) -> str:
@@ -57,7 +54,9 @@ def wassette(*arguments: str | Path, fails: bool = False) -> str:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_from_nothing_to_a_called_tool(home: Path, tmp_path: Path, language: str) -> None:
     project = tmp_path / "my-tool"
-    made = json.loads(wassette("component", "new", "--lang", language, "my-tool", "--directory", project))
+    made = json.loads(
+        wassette("component", "new", "--lang", language, "my-tool", "--directory", project)
+    )
     assert (made["language"], made["directory"]) == (language, str(project))
     assert made["next"] == [
         f"wassette component build {project}",
@@ -88,7 +87,9 @@ def test_what_the_compiler_says_is_shown(home: Path, tmp_path: Path) -> None:
     said = wassette("component", "build", project, fails=True)
     assert "component.c:2" in said
     assert not (project / "my-tool.wasm").exists()
-    assert "not empty" in wassette("component", "new", "--lang", "c", "x", "--directory", project, fails=True)
+    assert "not empty" in wassette(
+        "component", "new", "--lang", "c", "x", "--directory", project, fails=True
+    )
     assert "component new" in wassette("component", "build", tmp_path, fails=True)
 
 

@@ -1,7 +1,7 @@
 """The starters without a host: thousands of calls in the time that a host takes for a hundred.
 
-One instance serves all calls, as it never does in the product: so what a call leaves behind would be
-seen by the next. Work is counted, not timed, and memory is what a component has by default.
+One instance serves all calls, as it never does in the product: so what a call leaves behind would
+be seen by the next. Work is counted, not timed, and memory is what a component has by default.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WORK = 60_000_000_000
 
 
 class Starter:
-    """`wassette.starters.NAME`, called directly. Has a clock and randomness, no files, no network."""
+    """One of them, called directly. It has a clock and randomness, no files and no network."""
 
     def __init__(self, name: str) -> None:
         config = Config()

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from wassette.toolset import Tool
 
 
-@click.group(
-    cls=Group, lazy={"new": "project:new", "build": "project:build", "dev": "project:dev"}
-)
+@click.group(cls=Group, lazy={"new": "project:new", "build": "project:build", "dev": "project:dev"})
 def component() -> None:
     """Load, list, remove and make components."""
 

@@ -64,10 +64,15 @@ def new(name: str, language: str, directory: Path | None) -> None:
     )
 
 
-@click.command(cls=Command, epilog=examples("wassette component build", "wassette component build ./my-tool"))
+@click.command(
+    cls=Command, epilog=examples("wassette component build", "wassette component build ./my-tool")
+)
 @click.argument("directory", type=click.Path(path_type=Path), default=".")
 def build(directory: Path) -> None:
-    """Build a project: DIRECTORY, or the one here. The tool chain is installed when it is first needed."""
+    """Build a project: DIRECTORY, or the one here.
+
+    The tool chain is installed when it is first needed.
+    """
     project, tools = _open(directory)
     started = time.monotonic()
     component = _build(project, tools)
@@ -111,7 +116,7 @@ def dev(directory: Path, keep_permissions: bool, once: bool) -> None:
                 note(visible_text(f"Error: {error}"))
             if once:
                 return
-            while await asyncio.to_thread(stamp, project) == known:
+            while await asyncio.to_thread(stamp, project) == known:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
 
     run(work)

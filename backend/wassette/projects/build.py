@@ -86,7 +86,9 @@ def _c(work: _Work) -> Path:
 
 
 def _rust(work: _Work) -> Path:
-    cargo = require("cargo", "Rust is needed, with `rustup target add wasm32-wasip2`: https://rustup.rs")
+    cargo = require(
+        "cargo", "Rust is needed, with `rustup target add wasm32-wasip2`: https://rustup.rs"
+    )
     project = work.project
     target = ("--release", "--target", "wasm32-wasip2")
     output = project.folder / "target"

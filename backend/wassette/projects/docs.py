@@ -1,7 +1,7 @@
 """The doc comments of a WIT package, as the `package-docs` custom section of a component.
 
-A component's types carry no comments, so tool chains drop them. `tools/wit-docs.mjs` says more; this
-does the same, for tool chains that need no Node.js. A test holds them together.
+A component's types carry no comments, so tool chains drop them. `tools/wit-docs.mjs` says more;
+this does the same, for tool chains that need no Node.js. A test holds them together.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def section(wit: str, world: str) -> bytes:
 
 
 class _Reader:
-    """The first package of a text: its docs, worlds and interfaces (nested packages are skipped)."""
+    """The first package of a text: its docs, worlds and interfaces; nested packages are skipped."""
 
     def __init__(self, wit: str) -> None:
         self.tokens = list(_tokens(wit))

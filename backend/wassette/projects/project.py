@@ -1,9 +1,9 @@
 """What a project is: a directory with `wassette.toml`, the WIT of its world, and a source.
 
-    name = "my-tool"       its id, and the name of its world
-    language = "js"        one of LANGUAGES
-    source = "my-tool.js"  what is built; the language's own if not given
-    http = true            whether JavaScript has `fetch`; false if not given
+name = "my-tool"       its id, and the name of its world
+language = "js"        one of LANGUAGES
+source = "my-tool.js"  what is built; the language's own if not given
+http = true            whether JavaScript has `fetch`; false if not given
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "wassette.toml"
+
 
 @dataclass(frozen=True)
 class Language:
@@ -62,7 +63,9 @@ class Project:
     @property
     def wit(self) -> str:
         """The text of its WIT, without that of WASI. Raises `ProjectError`."""
-        files = sorted((self.folder / "wit").glob("*.wit"), key=lambda file: file.name != "world.wit")
+        files = sorted(
+            (self.folder / "wit").glob("*.wit"), key=lambda file: file.name != "world.wit"
+        )
         if not files:
             raise ProjectError(
                 f"{visible(str(self.folder))} has no WIT: it belongs into wit/world.wit"
@@ -77,8 +80,8 @@ def check_name(name: str) -> str:
     """The name of a project, if it is one. Raises `ProjectError`."""
     if not is_name(name):
         raise ProjectError(
-            f"'{visible(name, 80)}' cannot be the name of a component here: it has to be words of a-z "
-            f"and 0-9 with - between them, such as my-tool, and no word of WIT"
+            f"'{visible(name, 80)}' cannot be the name of a component here: it has to be words "
+            f"of a-z and 0-9 with - between them, such as my-tool, and no word of WIT"
         )
     return name
 

@@ -26,7 +26,6 @@ MAX_OUTPUT = 8000
 """Characters that are kept of what a tool chain says."""
 
 
-
 @dataclass(frozen=True)
 class Tools:
     """Where tool chains are installed, and whom to tell."""
@@ -48,7 +47,13 @@ class Tools:
                 shutil.copyfile(file, folder / file.name)
             # Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms.
             # This installs what the lock file says, checks its digests, and leaves it alone.
-            options = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+            options = (
+                "--no-save",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--loglevel=error",
+            )
             run((npm, "install", *options), folder)
 
         return node, self._once(f"npm-{name}", made_of, install)
@@ -93,9 +98,7 @@ class Tools:
         return folder
 
 
-def run(
-    command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None
-) -> None:
+def run(command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> None:
     """Run a tool. Raises `ProjectError` with what it says, if it fails."""
     try:
         done = subprocess.run(

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.starters import Hosted, Starter
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 PEOPLE = "name,age,city\nAnn,31,Rome\nBob,4,\nCy,31,Oslo\nDi,,Rome\n"
 COLUMNS = ["a", "b", "c d"]
@@ -98,7 +99,7 @@ def test_groups(data: Starter) -> None:
     answer = data.ok(
         "query",
         data=PEOPLE,
-        **{"group_by": ["city"]},
+        group_by=["city"],
         aggregates=[
             {"function": "count"},
             {"function": "count", "column": "age", "name": "with age"},
@@ -114,7 +115,11 @@ def test_groups(data: Starter) -> None:
         ["Oslo", "1", "1", "31", "Cy"],
         ["", "1", "1", "4", "Bob"],
     ]
-    none = data.ok("query", data="a\n", aggregates=[{"function": "count"}, {"function": "average", "column": "a"}])
+    none = data.ok(
+        "query",
+        data="a\n",
+        aggregates=[{"function": "count"}, {"function": "average", "column": "a"}],
+    )
     assert rows(none) == [{"count": 0, "average(a)": None}]
 
 
@@ -149,7 +154,10 @@ def test_markdown(data: Starter) -> None:
         ({"data": "a,b\n1,2,3\n"}, "row 1 has more values"),
         ({"data": "a\n1\n", "columns": ["b"]}, 'no column "b"; there are: a'),
         ({"data": "a\n", "where": [{"column": "a", "comparison": "equal"}]}, "has no value"),
-        ({"data": "a\n", "where": [{"column": "a", "comparison": "matches", "value": "("}]}, "without its )"),
+        (
+            {"data": "a\n", "where": [{"column": "a", "comparison": "matches", "value": "("}]},
+            "without its )",
+        ),
         ({"data": "a\n", "aggregates": [{"function": "sum"}]}, "without a column"),
         ({"data": ",".join(map(str, range(300)))}, "more than 256 columns"),
         ({"data": ",".join("abcdefgh") + "\n,,,,,,,\n" * 300_000}, "more than 2,000,000 values"),
@@ -196,13 +204,19 @@ def test_csv_is_read_as_by_python_and_what_is_written_is_read_again(
 
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8)
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=8),
 )
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=5)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), max_size=4), st.booleans())
+@given(
+    st.lists(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), max_size=4), st.booleans()
+)
 def test_json_comes_back_as_it_was(
     data: Starter, table: list[dict[str, Any]], ascii_only: bool
 ) -> None:
@@ -216,11 +230,15 @@ def test_json_comes_back_as_it_was(
 @given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=8))
 def test_sums_are_those_of_python(data: Starter, numbers: list[float]) -> None:
     text = json.dumps([{"a": number} for number in numbers])
-    aggregates = [{"function": name, "column": "a"} for name in ("sum", "average", "minimum", "maximum")]
+    aggregates = [
+        {"function": name, "column": "a"} for name in ("sum", "average", "minimum", "maximum")
+    ]
     [found] = rows(data.ok("query", data=text, aggregates=aggregates))
     expected, most = math.fsum(numbers), max(map(abs, numbers))
     assert math.isclose(found["sum(a)"], expected, rel_tol=1e-13, abs_tol=most * 1e-14)
-    assert math.isclose(found["average(a)"], expected / len(numbers), rel_tol=1e-13, abs_tol=most * 1e-14)
+    assert math.isclose(
+        found["average(a)"], expected / len(numbers), rel_tol=1e-13, abs_tol=most * 1e-14
+    )
     assert (found["minimum(a)"], found["maximum(a)"]) == (min(numbers), max(numbers))
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.starters import Hosted, patched
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +94,11 @@ EDITS: list[tuple[str, list[dict[str, str]], str]] = [
     ("a\nb\n", [{"old-text": "a\nb\n", "new-text": ""}], ""),
     ("a\r\nb\r\n", [{"old-text": "a\nb", "new-text": "x\ny"}], "x\r\ny\r\n"),
     ("aa", [{"old-text": "a", "new-text": "b"}, {"old-text": "a", "new-text": "c"}], "bc"),
-    ("  if x:\n      y\n", [{"old-text": "if x:\n    y", "new-text": "if z:\n    y\n    w"}], "  if z:\n  y\n    w\n"),
+    (
+        "  if x:\n      y\n",
+        [{"old-text": "if x:\n    y", "new-text": "if z:\n    y\n    w"}],
+        "  if z:\n  y\n    w\n",
+    ),
     ("\tf()\n", [{"old-text": "  f()", "new-text": "  g()"}], "\tg()\n"),
 ]
 
@@ -162,7 +167,9 @@ async def test_searching_names(files: Hosted, place: Path) -> None:
 async def test_searching_texts(files: Hosted, place: Path) -> None:
     (place / "binary").write_bytes(b"two\0two")
     found = await files.ok("search-text", path=str(place), pattern="t(wo|hree)$", ignore_case=True)
-    lines = [(os.path.relpath(one["path"], place), one["line"], one["text"]) for one in found["matches"]]
+    lines = [
+        (os.path.relpath(one["path"], place), one["line"], one["text"]) for one in found["matches"]
+    ]
     assert lines == [("a.txt", 2, "two"), ("a.txt", 3, "three")]
     assert (found["files"], found["incomplete"]) == (3, False)
     found = await files.ok("search-text", path=str(place), pattern="TWO", files="**/*.py")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.starters import Hosted
-from wassette.host import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,9 @@ async def test_notes(memory: Hosted, tmp_path: Path) -> None:
         "project/Goals": 12,
         "project/goals": 11,
     }
-    assert {one["key"] for one in await memory.ok("list-notes", prefix="project/G")} == {"project/Goals"}
+    assert {one["key"] for one in await memory.ok("list-notes", prefix="project/G")} == {
+        "project/Goals"
+    }
     found = await memory.ok("search-notes", words="SHIP soon")
     assert found == [{"key": "project/Goals", "text": "ship it\nsoon"}]
     await memory.ok("forget", key="project/Goals")
@@ -46,7 +49,19 @@ async def test_notes(memory: Hosted, tmp_path: Path) -> None:
     assert len(os.listdir(tmp_path / "notes")) == 2
 
 
-KEYS = ["../../x", "/etc/passwd", ".", "..", "a\\b", "CON", "ü/ß", "%2e", "a b", "x" * 120, "💾" * 10]
+KEYS = [
+    "../../x",
+    "/etc/passwd",
+    ".",
+    "..",
+    "a\\b",
+    "CON",
+    "ü/ß",
+    "%2e",
+    "a b",
+    "x" * 120,
+    "💾" * 10,
+]
 
 
 async def test_no_key_leads_out_of_the_directory(memory: Hosted, tmp_path: Path) -> None:

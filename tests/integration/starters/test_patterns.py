@@ -42,7 +42,9 @@ def pieces(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.builds(lambda one, count, then: one + count + then, group, many, ATOMS)
 
 
-PATTERNS = st.builds("{}{}{}".format, ASSERTIONS, st.recursive(ATOMS, pieces, max_leaves=8), ASSERTIONS)
+PATTERNS = st.builds(
+    "{}{}{}".format, ASSERTIONS, st.recursive(ATOMS, pieces, max_leaves=8), ASSERTIONS
+)
 
 
 def found_by_python(pattern: str, text: str, flags: int) -> Iterator[tuple[object, ...]]:
@@ -99,7 +101,9 @@ def test_what_is_no_pattern_is_said(toolbox: Starter, pattern: str, why: str) ->
 def test_replacing(toolbox: Starter) -> None:
     replace = {"text": "ada@x.org, bob@y.org", "pattern": r"(\w+)@(\w+)\.org"}
     assert toolbox.ok("replace-pattern", replacement="$2:$1", **replace) == "x:ada, y:bob"
-    assert toolbox.ok("replace-pattern", replacement="$$1${1}0$9", **replace) == "$1ada0$9, $1bob0$9"
+    assert (
+        toolbox.ok("replace-pattern", replacement="$$1${1}0$9", **replace) == "$1ada0$9, $1bob0$9"
+    )
     assert toolbox.ok("replace-pattern", text="abc", pattern="", replacement="-") == "-a-b-c-"
 
 

@@ -1,5 +1,5 @@
-"""The same requests to the starters and to the servers of the protocol's authors. What differs is in
-docs/starters.md; what is said there to be the same is here."""
+"""The same requests to the starters and to the servers of the protocol's authors. What differs is
+in docs/starters.md; what is said there to be the same is here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 
 from support import peers
 from support.starters import Hosted, patched
-from wassette.host import Host
 
 from .test_pages import server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wassette.host import Host
 
 pytestmark = pytest.mark.anyio
 __all__ = ["server"]
@@ -69,14 +70,18 @@ async def test_files(host: Host, tmp_path: Path) -> None:
             read = await files.ok("read-text-file", path=f"{ours}/{name}")
             assert read == text(await they("read_text_file", path=f"{theirs}/{name}"))
         head = await files.ok("read-text-file", path=f"{ours}/a.txt", head=2)
-        assert head.rstrip("\n") == text(await they("read_text_file", path=f"{theirs}/a.txt", head=2))
+        assert head.rstrip("\n") == text(
+            await they("read_text_file", path=f"{theirs}/a.txt", head=2)
+        )
         media = await files.ok("read-media-file", path=f"{ours}/image.png")
         [image] = (await they("read_media_file", path=f"{theirs}/image.png")).content
         assert (media["mime-type"], media["data"]) == (image.mime_type, image.data)
         assert base64.b64decode(image.data) == (ours / "image.png").read_bytes()
         both = [f"{theirs}/a.txt", f"{theirs}/none"]
         joined = text(await they("read_multiple_files", paths=both)).split("\n---\n")
-        found = await files.ok("read-multiple-files", paths=[one.replace("theirs", "ours") for one in both])
+        found = await files.ok(
+            "read-multiple-files", paths=[one.replace("theirs", "ours") for one in both]
+        )
         assert joined[0] == f"{theirs}/a.txt:\n{found[0]['text']['ok']}\n"
         assert "Error" in joined[1]
         assert "err" in found[1]["text"]
@@ -86,13 +91,21 @@ async def test_files(host: Host, tmp_path: Path) -> None:
             f"[{'DIR' if one['kind'] == 'directory' else 'FILE'}] {one['name']}"
             for one in await files.ok("list-directory", path=str(ours))
         ]
-        assert sorted(text(await they("list_directory", path=str(theirs))).split("\n")) == sorted(listed)
-        sizes = {one["name"]: one["size"] for one in await files.ok("list-directory", path=str(ours))}
+        assert sorted(text(await they("list_directory", path=str(theirs))).split("\n")) == sorted(
+            listed
+        )
+        sizes = {
+            one["name"]: one["size"] for one in await files.ok("list-directory", path=str(ours))
+        }
         with_sizes = text(await they("list_directory_with_sizes", path=str(theirs)))
-        assert dict(re.findall(r"\[FILE\] (\S+) +(\d+) B", with_sizes))["a.txt"] == str(sizes["a.txt"])
+        assert dict(re.findall(r"\[FILE\] (\S+) +(\d+) B", with_sizes))["a.txt"] == str(
+            sizes["a.txt"]
+        )
         for exclude in ([], ["deep"], ["**/*.py"]):
             tree = json.loads(await files.ok("directory-tree", path=str(ours), exclude=exclude))
-            raw = json.loads(text(await they("directory_tree", path=str(theirs), excludePatterns=exclude)))
+            raw = json.loads(
+                text(await they("directory_tree", path=str(theirs), excludePatterns=exclude))
+            )
             assert tree == in_order(raw)
         info = text(await they("get_file_info", path=f"{theirs}/a.txt"))
         assert f"size: {(await files.ok('get-file-info', path=f'{ours}/a.txt'))['size']}" in info
@@ -100,7 +113,16 @@ async def test_files(host: Host, tmp_path: Path) -> None:
         assert await files.ok("list-allowed-directories") == [str(ours)]
 
         # searching
-        for pattern in ("*.txt", "**/*.py", "**/*", "src/**", "**/b.*", "*.{md,txt}", "none", "**/[ab].*"):
+        for pattern in (
+            "*.txt",
+            "**/*.py",
+            "**/*",
+            "src/**",
+            "**/b.*",
+            "*.{md,txt}",
+            "none",
+            "**/[ab].*",
+        ):
             expected = text(await they("search_files", path=str(theirs), pattern=pattern))
             names = [] if expected == "No matches found" else expected.split("\n")
             matches = await files.ok("search-files", path=str(ours), pattern=pattern)
@@ -134,7 +156,9 @@ async def test_files(host: Host, tmp_path: Path) -> None:
         ]
         for our_tool, their_tool, given in steps:
             await files.ok(our_tool, **{key: one.format(ours) for key, one in given.items()})
-            answer = await they(their_tool, **{key: one.format(theirs) for key, one in given.items()})
+            answer = await they(
+                their_tool, **{key: one.format(theirs) for key, one in given.items()}
+            )
             assert not answer.is_error, answer
             assert contents(ours) == contents(theirs)
 
@@ -155,7 +179,9 @@ async def test_files(host: Host, tmp_path: Path) -> None:
         ]
         (tmp_path / "outside").write_text("secret")
         for our_tool, their_tool, given, more in refused:
-            await files.error(our_tool, **{key: one.format(ours) for key, one in given.items()}, **more)
+            await files.error(
+                our_tool, **{key: one.format(ours) for key, one in given.items()}, **more
+            )
             if "edits" in more:
                 more = {"edits": [{"oldText": "none", "newText": ""}]}
             arguments = {key: one.format(theirs) for key, one in given.items()} | more
@@ -178,8 +204,13 @@ def words(markdown: str) -> list[str]:
 async def test_pages(host: Host, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from . import test_pages
 
-    article = "".join(f"<p>Sentence {i} says <b>something</b> new, as all do.</p>" for i in range(20))
-    page = f"<html><head><title>T</title></head><body><h1>Title</h1><h2>Part</h2>{article}<ul><li>one</li><li>two</li></ul></body></html>"
+    article = "".join(
+        f"<p>Sentence {i} says <b>something</b> new, as all do.</p>" for i in range(20)
+    )
+    page = (
+        f"<html><head><title>T</title></head><body><h1>Title</h1><h2>Part</h2>{article}"
+        "<ul><li>one</li><li>two</li></ul></body></html>"
+    )
     answers = {"/article": (200, {"content-type": "text/html"}, page.encode())}
     monkeypatch.setattr(test_pages, "ANSWERS", test_pages.ANSWERS | answers)
     await host.load("starter:fetch")
@@ -203,13 +234,15 @@ async def test_pages(host: Host, server: str, monkeypatch: pytest.MonkeyPatch) -
         for path in ("/json", "/text"):
             for start in (0, 100):
                 expected = await they(path, max_length=5, start_index=start)
-                page_ours = await fetch("fetch", url=f"http://{server}{path}", max_length=5, start_index=start)
+                page_ours = await fetch(
+                    "fetch", url=f"http://{server}{path}", max_length=5, start_index=start
+                )
                 content = page_ours["ok"]["content"]
                 assert content in expected[1] if content else "No more content" in expected[1]
         assert ANSWER in (await they("/page", raw=True))[1]
-        assert ANSWER == (await fetch.ok("fetch", url=f"http://{server}/page", raw=True))["content"]
+        assert (await fetch.ok("fetch", url=f"http://{server}/page", raw=True))["content"] == ANSWER
         assert ANSWER in (await they("/on", raw=True))[1]
-        assert ANSWER == (await fetch.ok("fetch", url=f"http://{server}/on", raw=True))["content"]
+        assert (await fetch.ok("fetch", url=f"http://{server}/on", raw=True))["content"] == ANSWER
         # mistakes
         for path in ("/gone", "/loop"):
             assert (await they(path))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from build import COMPONENTIZE, NODE_MODULES, ROOT
@@ -17,6 +17,9 @@ from wassette.projects import docs
 from wassette.projects.create import create
 from wassette.projects.project import LANGUAGES, read
 from wassette.projects.watch import stamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOOLS = ROOT / "backend" / "wassette" / "projects" / "tools"
 
@@ -111,7 +114,9 @@ WITS = sorted(
 )
 
 
-@pytest.mark.parametrize(("file", "world"), WITS, ids=lambda one: one if isinstance(one, str) else "")
+@pytest.mark.parametrize(
+    ("file", "world"), WITS, ids=lambda one: one if isinstance(one, str) else ""
+)
 def test_doc_comments_are_those_of_the_script(file: Path, world: str) -> None:
     command = [str(NODE_MODULES / ".bin" / "node"), "--input-type=module", "--eval", SECTION]
     script = str(COMPONENTIZE.with_name("wit-docs.mjs"))
