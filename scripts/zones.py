@@ -4,9 +4,9 @@ toolbox: python scripts/zones.py
 A zone's data: how many kinds of time it has, and of each the offset in seconds (4 bytes), whether
 it is daylight saving time (1), and its abbreviation (8, filled up with zeros); the kind before the
 first change; how many changes there are since 1970 (2), and of each the second (4) and the kind
-(1); then whether it goes on by a rule (1), and if so the two offsets (4 each), the abbreviations
-(8 each), and month, week, day and second (1, 1, 1, 4) of both changes. Numbers begin with
-their lowest byte.
+(1); then whether it goes on by a rule (1), and if so the two offsets (4 each), the abbreviations (8
+each), and month, week, day and second (1, 1, 1, 4) of both changes. Numbers begin with their lowest
+byte.
 """
 
 from __future__ import annotations

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from build import NODE_MODULES
 
-from support.examples import EXAMPLES, built
+from support.examples import EXAMPLES, built, use_tool_chains
 from support.internet import PUBLIC, Internet
 from support.starters import Hosted
 from wassette.host import Host
@@ -31,12 +30,8 @@ NAMES = sorted(folder.name for folder in EXAMPLES.iterdir() if folder.is_dir())
 
 
 @pytest.fixture(autouse=True)
-def caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    from build import cache_folder
-
-    monkeypatch.setenv("PATH", f"{NODE_MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("GOCACHE", str(cache_folder() / "tools" / "go"))
-    monkeypatch.setenv("CARGO_HOME", str(cache_folder() / "tools" / "cargo"))
+def tool_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_tool_chains(monkeypatch)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,8 +13,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from build import NODE_MODULES, cache_folder
+from build import cache_folder
 
+from support.examples import use_tool_chains
 from support.processes import eventually
 
 if TYPE_CHECKING:
@@ -33,13 +34,9 @@ LANGUAGES = [
 
 @pytest.fixture(autouse=True)
 def tool_chains(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = cache_folder() / "tools"
-    shared.mkdir(parents=True, exist_ok=True)
+    use_tool_chains(monkeypatch)
     (home / "cache" / "wassette").mkdir(parents=True)
-    (home / "cache" / "wassette" / "tools").symlink_to(shared)
-    monkeypatch.setenv("PATH", f"{NODE_MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    for name, folder in (("GOCACHE", "go"), ("CARGO_HOME", "cargo")):
-        monkeypatch.setenv(name, str(cache_folder() / "tools" / folder))
+    (home / "cache" / "wassette" / "tools").symlink_to(cache_folder() / "tools")
 
 
 def wassette(*arguments: str | Path, fails: bool = False) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build import ROOT, cache_folder
+from build import NODE_MODULES, ROOT, cache_folder
 from filelock import FileLock
 
 from wassette.projects.build import build
@@ -14,11 +16,23 @@ from wassette.projects.project import read
 from wassette.projects.tools import Tools
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pytest
 
+REAL_HOME = Path.home()  # tests have others
 EXAMPLES = ROOT / "examples"
 PROJECTS = ROOT / "backend" / "wassette" / "projects"
 _BUILT = (".wasm", ".new", ".pyc", ".lock")
+
+
+def use_tool_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found by the tests' own Node.js, and kept from one test to the next."""
+    kept = cache_folder() / "tools"
+    kept.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("PATH", f"{NODE_MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("GOCACHE", str(kept / "go"))
+    monkeypatch.setenv("CARGO_HOME", str(kept / "cargo"))
+    rustup = os.environ.get("RUSTUP_HOME", str(REAL_HOME / ".rustup"))
+    monkeypatch.setenv("RUSTUP_HOME", rustup)
 
 
 def built(name: str) -> Path:

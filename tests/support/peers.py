@@ -1,4 +1,4 @@
-"""MCP servers that people use for what the starters do, as published: installed once."""
+"""MCP servers that people use for what the starters do, as their makers publish them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ WORK = 60_000_000_000
 
 
 class Starter:
-    """`wassette.starters.NAME`, called directly: with a clock and randomness, and nothing else."""
+    """One of them, called directly. It has a clock and randomness, no files and no network."""
 
     def __init__(self, name: str) -> None:
         config = Config()

@@ -69,7 +69,10 @@ def new(name: str, language: str, directory: Path | None) -> None:
 )
 @click.argument("directory", type=click.Path(path_type=Path), default=".")
 def build(directory: Path) -> None:
-    """Build a project: DIRECTORY, or the one here. Its tool chain is installed when needed."""
+    """Build a project: DIRECTORY, or the one here.
+
+    The tool chain is installed when it is first needed.
+    """
     project, tools = _open(directory)
     started = time.monotonic()
     component = _build(project, tools)
@@ -113,7 +116,7 @@ def dev(directory: Path, keep_permissions: bool, once: bool) -> None:
                 note(visible_text(f"Error: {error}"))
             if once:
                 return
-            while await asyncio.to_thread(stamp, project) == known:  # noqa: ASYNC110 (a file is no event)
+            while await asyncio.to_thread(stamp, project) == known:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
 
     run(work)

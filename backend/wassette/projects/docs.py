@@ -65,7 +65,7 @@ def section(wit: str, world: str) -> bytes:
 
 
 class _Reader:
-    """The first package of a text: its docs, worlds and interfaces, without nested packages."""
+    """The first package of a text: its docs, worlds and interfaces; nested packages are skipped."""
 
     def __init__(self, wit: str) -> None:
         self.tokens = list(_tokens(wit))

@@ -16,5 +16,5 @@ _RESERVED = frozenset(_WORDS.split())
 
 
 def is_name(name: str) -> bool:
-    """Whether a package and a world can have this name: words of a-z and 0-9, - between them."""
+    """Whether packages and worlds can have this name: words of a-z and 0-9 with - between them."""
     return bool(_NAME.fullmatch(name)) and len(name) <= MAX_NAME and name not in _RESERVED

@@ -80,9 +80,8 @@ def check_name(name: str) -> str:
     """The name of a project, if it is one. Raises `ProjectError`."""
     if not is_name(name):
         raise ProjectError(
-            f"'{visible(name, 80)}' cannot be the name of a component here: it has to be words of "
-            "a-z "
-            f"and 0-9 with - between them, such as my-tool, and no word of WIT"
+            f"'{visible(name, 80)}' cannot be the name of a component here: it has to be words "
+            f"of a-z and 0-9 with - between them, such as my-tool, and no word of WIT"
         )
     return name
 

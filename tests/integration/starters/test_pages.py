@@ -12,9 +12,10 @@ import pytest
 from support.starters import Hosted, Starter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from wassette.host import Host
+
 
 pytestmark = pytest.mark.anyio
 
@@ -64,10 +65,10 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-async def web(host: Host, server: str) -> AsyncIterator[Hosted]:
+async def web(host: Host, server: str) -> Hosted:
     await host.load("starter:fetch")
     await host.grant_network("fetch", server)
-    yield Hosted(host)  # noqa: PT022
+    return Hosted(host)
 
 
 async def test_a_page(web: Hosted, server: str) -> None:
@@ -155,8 +156,7 @@ def fetch() -> Starter:
         ),
         ("&lt;&amp;&nbsp;&eacute;&#8364;&#x20ac;&unknown;&", "<&\u00a0é€€&unknown;&"),
         (
-            "a<script>var x = '<p>no</p>';</script>b<style>p{}</style><!-- c -->"
-            "<noscript>d</noscript>",
+            "a<script>var x = '<p>no</p>';</script>b<style>p{}</style><!-- c -->",
             "ab",
         ),
         ("1 < 2 <3 <", "1 < 2 <3 <"),

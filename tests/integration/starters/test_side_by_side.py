@@ -208,8 +208,8 @@ async def test_pages(host: Host, server: str, monkeypatch: pytest.MonkeyPatch) -
         f"<p>Sentence {i} says <b>something</b> new, as all do.</p>" for i in range(20)
     )
     page = (
-        "<html><head><title>T</title></head><body><h1>Title</h1><h2>Part</h2>"
-        f"{article}<ul><li>one</li><li>two</li></ul></body></html>"
+        f"<html><head><title>T</title></head><body><h1>Title</h1><h2>Part</h2>{article}"
+        "<ul><li>one</li><li>two</li></ul></body></html>"
     )
     answers = {"/article": (200, {"content-type": "text/html"}, page.encode())}
     monkeypatch.setattr(test_pages, "ANSWERS", test_pages.ANSWERS | answers)
