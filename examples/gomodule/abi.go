@@ -3,7 +3,15 @@
 // For records, lists and variants, `wit-bindgen-go` writes such code.
 package main
 
-import "unsafe"
+import (
+	"runtime/debug"
+	"unsafe"
+)
+
+// While the host asks for memory, nothing may be called that is outside, which the garbage collector
+// does (it looks at the clock). Each call has an instance of its own, so there is little to collect; a
+// function that allocates a lot can call runtime.GC() itself.
+func init() { debug.SetGCPercent(-1) }
 
 // What the host was given or has given, until the call is over: the garbage collector sees no
 // pointers outside.

@@ -73,6 +73,7 @@ def test_from_nothing_to_a_called_tool(home: Path, tmp_path: Path, language: str
 
     assert json.loads(invoke("greet", who="Ada Łovelace")) == {"ok": "Hello, Ada Łovelace!"}
     assert json.loads(invoke("count-words", text=" one  two\nthree ")) == 3
+    assert json.loads(invoke("count-words", text="word " * 20_000)) == 20_000
     described = json.loads(wassette("tool", "list"))
     [greet] = [tool for tool in described["tools"] if tool["name"] == "greet"]
     assert greet["description"].startswith("Says hello.")
