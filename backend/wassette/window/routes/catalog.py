@@ -1,16 +1,22 @@
 """What there is to load: the catalog, and the files of this machine for the picker."""
 
 import asyncio
+import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
 from wassette.components import sources
+from wassette.errors import WassetteError
 from wassette.window import problems, views
 from wassette.window.models import Catalog, CatalogEntry, Files
+from wassette.window.words import clean
 
 from .base import Cursor, Limit, TheWindow
+
+if TYPE_CHECKING:
+    from wassette.registry.catalog import Entry
 
 router = APIRouter(prefix="/api", tags=["catalog"])
 
@@ -22,22 +28,31 @@ async def search_catalog(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Catalog:
+    """What fits, the best first; all of it without `q`."""
+    from wassette.registry.catalog import search
+
+    known = await window.host.fetching.catalog()
+    found = search(known.entries, q) if q.strip() else list(known.entries)
+    start = int(cursor) if cursor is not None and cursor.isdecimal() else 0
     loaded = set(window.host.store.ids())
-    found = [
-        CatalogEntry(
-            name=name,
-            reference=f"starter:{name}",
-            description="Comes with Wassette",
-            source="starter",
-            component_id=name,
-            loaded=name in loaded,
-        )
-        for name in sources.starters()
-        if q.strip().lower() in name.lower()
-    ]
-    rest = [one for one in found if cursor is None or one.reference > cursor]
-    page = rest[:limit]
-    return Catalog(items=page, next=page[-1].reference if len(rest) > limit else None)
+    page = [_entry(one, loaded) for one in found[start : start + limit]]
+    more = start + limit < len(found)
+    return Catalog(items=page, next=str(start + limit) if more else None)
+
+
+def _entry(one: "Entry", loaded: set[str]) -> CatalogEntry:
+    component_id = ""
+    with contextlib.suppress(WassetteError):
+        component_id = sources.locate(one.uri).id
+    ours = one.uri.startswith("starter:")
+    return CatalogEntry(
+        name=clean(one.name),
+        reference=clean(one.uri),
+        description=clean(one.description),
+        source="starter" if ours else clean(one.catalog),
+        component_id=component_id,
+        loaded=component_id in loaded,
+    )
 
 
 @router.get("/files")
