@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from wassette.paths import paths
 from wassette.web import guard as web_guard
 from wassette.window import WindowServer, auth
 from wassette.window.app import create_app, openapi
+from wassette.window.peer import is_own
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -304,6 +307,42 @@ async def test_the_cookie_of_another_window(world: Windowed, tmp_path: Path) -> 
         for cookie in (world.page.cookie, f"{name}={stolen}"):
             answer = await request(other.port, "GET", "/api/session", {"Cookie": cookie})
             assert answer.status == 401
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs two users")
+async def test_the_cookie_in_the_hands_of_another_user(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a server of another user on this machine, which the person visited: browsers send our
+    cookie to every port. It uses it with all the right headers."""
+    asked = head("GET", "/api/session", {"Host": f"127.0.0.1:{page.port}", **page.headers})
+    # A shell: the interpreter of whoever runs this is often not for others.
+    script = f"exec 3<>/dev/tcp/127.0.0.1/{page.port}; cat >&3; head -c 12 <&3"
+
+    async def by(user: int) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/bash", "-c", script), user=user, cwd="/", stdin=-1, stdout=-1, stderr=-1
+        )
+        said, _ = await asyncio.wait_for(process.communicate(asked), 60)
+        return said
+
+    assert await by(os.getuid()) == b"HTTP/1.1 200"
+    assert await by(65534) == b""
+    monkeypatch.setattr("wassette.window.peer.is_own", lambda *_: True)
+    assert await by(65534) == b"HTTP/1.1 200"  # that is all that keeps it out
+
+
+async def test_who_connects_is_told_by_the_system(tmp_path: Path) -> None:
+    table = tmp_path / "tcp"
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+    row = "   0: 0100007F:1F90 0100007F:0050 01 00000000:00000000 00:00000000 00000000  {} 0 1\n"
+    ends = ("127.0.0.1", 0x1F90), ("127.0.0.1", 0x50)
+    for uid, own in ((os.getuid(), True), (0, True), (os.getuid() + 1, False)):
+        table.write_text(head + row.format(uid))
+        assert is_own(*ends, table) is own
+    peer, here = ends
+    assert not is_own(here, peer, table)  # our own end is not the other one
+    assert is_own(*ends, tmp_path / "none")
 
 
 async def test_the_token_of_an_mcp_client(settings: Settings, world: Windowed) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import uvicorn
 
@@ -41,6 +41,8 @@ class AppServer:
     The host belongs to the caller.
     """
 
+    protocol: ClassVar[type[LimitedProtocol]] = LimitedProtocol
+
     def __init__(self, host: Host, options: WebOptions, app: ASGIApp, ending: Ending) -> None:
         self.options = options
         self._host = host
@@ -68,7 +70,7 @@ class AppServer:
         self._host.serves_on(self._port)
         config = uvicorn.Config(
             self._app,
-            http=LimitedProtocol,
+            http=self.protocol,
             ws="none",
             loop="none",
             lifespan="on",

@@ -4,6 +4,7 @@
     routes/   the API, thin over `Host`
     app       the app: guard, routes, pages
     auth      one-time links, browsers, CSRF
+    peer      whose programs may connect
     problems  errors as RFC 9457 has them
     events    what is told to open windows as it happens
     server    the server, in an event loop that is there already

@@ -10,6 +10,7 @@ from wassette.web.serve import AppServer
 
 from .app import create_app
 from .guard import OPEN, WindowGuard
+from .peer import OwnProtocol
 from .state import Window
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 class WindowServer(AppServer):
     """Use as an async context manager. It listens on loopback, on a port that is free."""
+
+    protocol = OwnProtocol
 
     def __init__(self, host: Host) -> None:
         ending = Ending()
