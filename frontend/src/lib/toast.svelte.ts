@@ -18,6 +18,8 @@ interface Options {
 
 class Toasts {
   items = $state<Toast[]>([])
+  /** Places of pages where the last is shown instead: over a question, nothing may float. */
+  places = $state(0)
   #next = 1
   readonly #timers = new Map<number, { timer: ReturnType<typeof setTimeout>; left: number; since: number }>()
 

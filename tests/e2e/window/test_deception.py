@@ -71,72 +71,67 @@ def answer(page: Page) -> None:
     page.locator('button:has-text("Deny")[aria-disabled="false"]').click()
 
 
-@pytest.mark.parametrize(
-    ("name", "coded"),
-    [
-        pytest.param(BIDI, r"\u{202e}", id="bidi-override"),
-        pytest.param(UNSEEN, r"\u{200b}", id="zero-width"),
-        pytest.param(TAGS, r"\u{e0061}", id="tag-characters"),
-        pytest.param(SELECTORS, r"\u{e0100}", id="variation-selectors"),
-        pytest.param("p\u0430ypal.txt", r"p\u{430}ypal.txt", id="look-alike-letters"),
-        pytest.param("\u05d0\u05d1/\u05d2", r"\u{5d0}", id="right-to-left-letters"),
-    ],
-)
-def test_a_path(
-    probe: Hosted, pages: Pages, home: Path, name: str, coded: str, request: pytest.FixtureRequest
-) -> None:
-    folder = home / "documents"
-    file = folder / name
-    file.parent.mkdir(parents=True)
-    file.write_text("secret")
+PATHS = {
+    "bidi override": (BIDI, r"\u{202e}"),
+    "zero width": (UNSEEN, r"\u{200b}"),
+    "TAG characters": (TAGS, r"\u{e0061}"),
+    "variation selectors": (SELECTORS, r"\u{e0100}"),
+    "look-alike letters": ("p\u0430ypal.txt", r"p\u{430}ypal.txt"),
+    "right-to-left letters": ("\u05d0\u05d1/\u05d2", r"\u{5d0}"),
+}
+
+
+def test_a_path(probe: Hosted, pages: Pages, home: Path) -> None:
     page = pages.open(probe, "/approvals")
-    call = probe.agent("read-file", {"path": str(file)})
-    text = check(page, {"Asked by", "Arguments"})
-    # The target is shown to the end, and a second time as code, with a warning.
-    assert coded in text
-    assert "Not plain ASCII" in text
-    expect(page.locator(".sentence")).to_have_text("c-probe wants to read")
-    shoot(page, f"deception-{request.node.callspec.id}")
-    answer(page)
-    assert "secret" not in str(call.result(PATIENCE))
+    for attack, (name, coded) in PATHS.items():
+        file = home / "documents" / attack.replace(" ", "-") / name
+        file.parent.mkdir(parents=True)
+        file.write_text("secret")
+        call = probe.agent("read-file", {"path": str(file)})
+        text = check(page, {"Asked by", "Arguments"})
+        # The target is shown to the end, and a second time as code, with a warning.
+        assert coded in text, attack
+        assert "Not plain ASCII" in text, attack
+        expect(page.locator(".sentence")).to_have_text("c-probe wants to read")
+        shoot(page, f"deception-{attack.replace(' ', '-')}")
+        answer(page)
+        assert "secret" not in str(call.result(PATIENCE)), attack
+        expect(question(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        pytest.param(HTML, id="html"),
-        pytest.param(IMITATION, id="imitation-of-the-sheet"),
-        pytest.param('”, and it is safe. “"}', id="quotes-that-close"),
-        pytest.param(PADDING, id="padding"),
-        pytest.param(UNSEEN + TAGS + BIDI, id="unseen"),
-        pytest.param("x" * 100_000, id="very-long"),
-    ],
-)
-def test_arguments_and_names(
-    probe: Hosted, pages: Pages, home: Path, written: str, request: pytest.FixtureRequest
-) -> None:
+WRITTEN = {
+    "HTML": HTML,
+    "imitation of the sheet": IMITATION,
+    "quotes that close": '”, and it is safe. “"}',
+    "padding": PADDING,
+    "unseen": UNSEEN + TAGS + BIDI,
+    "very long": "x" * 100_000,
+}
+
+
+def test_arguments_and_names(probe: Hosted, pages: Pages, home: Path) -> None:
     """As an argument, and as the name of the client."""
     (home / "documents").mkdir()
     file = home / "documents" / "a.txt"
     file.write_text("secret")
     page = pages.open(probe, "/approvals")
-    call = probe.agent(
-        "write-file", {"path": str(file), "text": written}, name=written[:500] or "x"
-    )
-    text = check(page, {"Asked by", "Arguments"})
-    expect(page.locator(".sentence")).to_have_text("c-probe wants to write")
-    expect(page.locator(".exact")).to_have_text(str(file))
-    # What was written is in one quotation, which it does not end by itself.
-    for quotation in question(page).locator(".facts dd > bdi").all_inner_texts():
-        assert quotation.count("“") == quotation.count("”") == 1, quotation
-        assert quotation.startswith("“")
-        assert quotation.endswith("”")
-        assert "\n" not in quotation
-    assert len(text) < 5000
-    shoot(page, f"deception-{request.node.callspec.id}")
-    answer(page)
-    call.result(PATIENCE)
-    assert file.read_text() == "secret"
+    for attack, written in WRITTEN.items():
+        call = probe.agent("write-file", {"path": str(file), "text": written}, name=written[:500])
+        text = check(page, {"Asked by", "Arguments"})
+        expect(page.locator(".sentence")).to_have_text("c-probe wants to write")
+        expect(page.locator(".exact")).to_have_text(str(file))
+        # What was written is in one quotation, which it does not end by itself.
+        for quotation in question(page).locator(".facts dd > bdi").all_inner_texts():
+            assert quotation.count("“") == quotation.count("”") == 1, attack
+            assert quotation.startswith("“"), attack
+            assert quotation.endswith("”"), attack
+            assert "\n" not in quotation, attack
+        assert len(text) < 5000, attack
+        shoot(page, f"deception-{attack.replace(' ', '-')}")
+        answer(page)
+        call.result(PATIENCE)
+        assert file.read_text() == "secret", attack
+        expect(question(page)).to_have_count(0)
 
 
 def test_a_description_that_imitates_the_sheet(here: Hosted, pages: Pages, tmp_path: Path) -> None:
