@@ -83,7 +83,7 @@ def test_no_command(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["componet"], "No such command 'componet'. Did you mean 'component'?"),
+        (["permision"], "No such command 'permision'. Did you mean 'permission'?"),
         (["component", "lod"], "No such command 'lod'"),
         (["component", "list", "--plugin-dri", "x"], "No such option"),
         (["component", "list", "-o", "xml"], "'xml' is not one of 'json', 'yaml', 'table'"),
