@@ -484,8 +484,13 @@ class Store:
     def mark_seen(self, component: Component, view: dict[str, Any], surface: Surface) -> None:
         self._change(
             lambda db: db.execute(
-                "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
-                (component.id, component.digest, _dump(view), self.now(), surface),
+                # Later than what was seen before, also within one tick of the clock.
+                "INSERT OR REPLACE INTO seen SELECT ?, ?, ?, max(?, coalesce("
+                "(SELECT max(at) + 1 FROM seen WHERE component = ?), 0)), ?",
+                (
+                    *(component.id, component.digest, _dump(view), self.now()),
+                    *(component.id, surface),
+                ),
             )
         )
 

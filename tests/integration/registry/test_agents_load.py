@@ -109,10 +109,16 @@ async def test_other_bytes_have_no_permissions_until_a_person_has_seen_them(
     put(plain, "agents/tool", "1", (artifact.WASM, TWO))
     person = Person([{"answer": "once"}])
     async with client(settings, person=person) as (server, mcp):
-        loaded = await mcp.call_tool("load-component", {"path": reference})
-        assert not loaded.is_error, text(loaded)
-        assert (await server.host.current_grants("agents_tool")).environment == ()
+        refused = await mcp.call_tool("load-component", {"path": reference})
         assert "wait until you have seen what is different" in person.asked[0].message
+        # Whoever said yes was not shown that the tag leads elsewhere now: nobody had looked yet.
+        assert refused.is_error
+        assert "it leads to other bytes than before" in text(refused)
+        assert dict((await server.host.current_grants("agents_tool")).environment) == {
+            "KEY": "value"
+        }
+        await server.host.load(reference, accept_change=True)
+        assert (await server.host.current_grants("agents_tool")).environment == ()
 
 
 @pytest.mark.parametrize("approvals", [Approvals.DENY, Approvals.ALLOW_AGENT])
