@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING
 import oras.provider
 import pytest
 
-from support import registries
+from support import registries, ring
 from support.registries import PASSWORD, USER, needs_registry
 from wassette.components.remote import parse_oci
+from wassette.egress_options import EgressOptions
 from wassette.errors import NotAuthorized, RegistryError
 from wassette.registry import artifact
 from wassette.registry.push import Pushed, push
+from wassette.registry.registries import Registries
 from wassette.registry_options import RegistryHost, RegistryOptions
+from wassette.secrets import Place, SecretStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.registries import Registry, Tokens
-    from wassette.registry.registries import Registries
 
     Ways = Callable[..., Registries]
 
@@ -256,3 +258,28 @@ async def test_configured_token_hosts_are_hosts(
     assert "authorization" not in server.asked[-1]
     named = RegistryOptions({name: RegistryHost(token_hosts=("127.0.0.1",))})
     await ways(None, named).login(name, USER, PASSWORD)
+
+
+async def test_in_the_keyring(
+    closed: Registry, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Under a name of its own: a component that is called like the registry has other secrets."""
+    for name, value in ring.environment(home).items():
+        monkeypatch.setenv(name, value)
+    folder = home / "secrets"
+    way = Registries(EgressOptions(), RegistryOptions(), folder, Place.AUTO)
+    kept = await way.login(closed.place, USER, PASSWORD)
+    assert (kept.place, kept.note) == (Place.KEYRING, None)
+    [entry] = ring.entries(home)
+    assert entry == f"wassette-registry:registry.{closed.place.replace(':', '_')} login"
+    component = f"registry.{closed.place.replace(':', '_')}"
+    SecretStore(folder).set(component, {"login": "of the component"})
+    SecretStore(folder).delete(component, ["login"])
+    with pytest.raises(RegistryError, match="there is no tag"):  # we are let in all the same
+        await pulled(way, closed.oci("me/none:1"), tmp_path / "a")
+    for file in (folder / "registries").iterdir():
+        assert PASSWORD not in file.read_text()
+    ring.fails(home, "locked")
+    again = Registries(EgressOptions(), RegistryOptions(), folder, Place.AUTO)
+    with pytest.raises(NotAuthorized, match=r"cannot be had: .*it is locked"):
+        await pulled(again, closed.oci("me/none:1"), tmp_path / "a")
