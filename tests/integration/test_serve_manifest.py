@@ -107,7 +107,8 @@ def over_stdio(settings: Settings, *options: str) -> subprocess.CompletedProcess
 def test_stdio_begins_with_it(settings: Settings, manifest: Path, options: tuple[str]) -> None:
     done = over_stdio(settings, "--manifest", str(manifest), *options)
     assert done.returncode == 0, done.stderr
-    tools = json.loads(done.stdout.splitlines()[-1])["result"]["tools"]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]  # of notifications too
+    [tools] = [line["result"]["tools"] for line in lines if line.get("id") == 2]
     assert "add" in [tool["name"] for tool in tools]
 
 
