@@ -91,6 +91,17 @@ def _set_paused(paused: bool) -> None:
     )
 
 
+def running() -> dict[str, Any] | None:
+    """What the host process of the component directory says of itself, with its `socket`; None if
+    there is none. Raises `WassetteError`."""
+    wanted = _directory()
+    for one in _all():
+        known = _status(one)
+        if known is not None and known["component_dir"] == wanted:
+            return {**known, "socket": one.socket_path}
+    return None
+
+
 def _directory() -> str:
     try:
         return rendezvous.component_dir(options().component_dir, os.environ)

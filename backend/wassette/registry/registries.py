@@ -93,6 +93,24 @@ class Registries:
                         pulled = await _pull(repository, remote, path, progress)
                 yield pulled
 
+    async def reach(self, registry: str) -> str:
+        """What a registry answers to one who only knocks. Raises `RegistryError`."""
+        async with self.web() as web:
+            base = await self._base(web, registry)
+            try:
+                async with web.send("GET", base.join("/v2/"), {}, follow=False) as answer:
+                    status = answer.status
+            except WebError as error:
+                raise RegistryError(f"{registry}: {error}", passing=error.passing) from None
+        if status == 401:
+            return "it answers, and wants a login or a token"
+        if status == 200:
+            return "it answers"
+        raise RegistryError(
+            f"{registry} answers {status} to GET /v2/, which a registry does not",
+            passing=status in _AGAIN,
+        )
+
     @staticmethod
     async def resolve(repository: OciRepository, reference: OciReference) -> Manifest:
         """The image manifest that a reference leads to now. Raises `RegistryError`."""

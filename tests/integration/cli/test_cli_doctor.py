@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support import registries
+from support.cli import component
+from support.registries import needs_registry
 from wassette.workers import walls
 from wassette.workers.walls import model
 
@@ -135,3 +138,71 @@ def test_mends_what_a_person_agrees_to(cli: Cli, answer: bytes, mended: bool) ->
 def test_nothing_to_mend(cli: Cli) -> None:
     done = cli("doctor", "--fix", "-o", "json")
     assert (done.code, done.err) == (0, "There is nothing to mend.\n")
+
+
+def test_a_directory_that_others_may_write_to(cli: Cli) -> None:
+    folder = cli.home / "data/wassette/components"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    asked = cli("doctor", "-o", "json", "--component-dir", folder)
+    [wrong] = [one for one in asked.json["files"] if one["problem"]]
+    assert wrong["problem"] == f"others may write there: chmod go-w '{folder}'"
+    assert (asked.code, wrong["name"], wrong["mode"]) == (0, "components", "drwxrwxrwx")
+    assert f"- {folder}: others may write there" in cli("doctor", "--component-dir", folder).out
+
+
+def test_no_secret_is_in_it(loaded: Cli) -> None:
+    done = loaded("secret", "set", "tools", "API_KEY=hunter2-stored")
+    assert done.code == 0, done.err
+    loaded.config.parent.mkdir(parents=True, exist_ok=True)
+    loaded.config.write_text('[environment]\nTOKEN = "hunter2-configured"\n')
+    for form in ("json", "yaml", "table"):
+        done = loaded("doctor", "-o", form, env={"OTHER": "hunter2-variable"})
+        assert done.code == 0, done.err
+        assert "hunter2" not in done.out + done.err
+
+
+def teapot(_seen: registries.Seen, handler: Any) -> bool:
+    handler.reply(418, b"")
+    return True
+
+
+@needs_registry
+def test_registries(cli: Cli, tmp_path: Path) -> None:
+    assert cli("doctor", "-o", "json").json["registries"] == []
+    with registries.registry(tmp_path / "registry") as plain, registries.front() as other:
+        other.before = teapot
+        file = tmp_path / "tool.wasm"
+        file.write_bytes(component())
+        cli.ok("component", "push", file, plain.oci("me/tool:1"))
+        cli.ok("component", "load", plain.oci("me/tool:1"))
+        # The one that a component came from is asked without being named.
+        there = {"registry": plain.place, "ok": True, "says": "it answers"}
+        assert cli("doctor", "-o", "json").json["registries"] == [there]
+        assert cli("doctor", "-o", "json", "--offline").json["registries"] == []
+        asked = cli("doctor", "-o", "json", "--registry", other.place).json["registries"]
+        assert there in asked
+        [wrong] = [one for one in asked if one["registry"] == other.place]
+        assert not wrong["ok"]
+        assert "answers 418 to GET /v2/, which a registry does not" in wrong["says"]
+    [gone] = cli("doctor", "-o", "json").json["registries"]
+    assert (gone["ok"], "does not accept connections" in gone["says"]) == (False, True)
+    assert gone["says"] in cli("doctor").out
+    done = cli("doctor", "--registry", "https://ghcr.io")
+    assert (done.code, "is not a registry" in done.err) == (1, True)
+
+
+def test_the_host_process(cli: Cli) -> None:
+    assert cli("doctor", "-o", "json").json["host"] == {"running": False, "problem": None}
+    assert "none is running" in cli("doctor").out
+
+
+def test_what_the_desktop_has(cli: Cli) -> None:
+    env = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"), "")
+    found = cli("doctor", "-o", "json", env=env).json["desktop"]
+    assert found == {
+        "window": "none: there is no display; a link is printed",
+        "tray": "none: there is no session bus",
+        "notifications": "none: there is no session bus",
+    }
+    assert "there is no display" in cli("doctor", env=env).out

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from dbus_fast import Message, MessageType
 
 from support.session_bus import Daemon, Item, Watcher, connected, session_bus, until
+from wassette_desktop import surroundings
 from wassette_desktop.icon import Look, Picture
 from wassette_desktop.notices import Button, Notice
 from wassette_desktop.notices.freedesktop import FreedesktopNotifier
@@ -188,3 +190,20 @@ async def test_without_a_daemon_nothing_is_shown_and_nothing_fails(address: str)
         await notifier.show(NOTICE)
         await notifier.withdraw("a1")
         await notifier.close()
+
+
+async def test_the_doctor_says_what_there_is(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    found = await asyncio.to_thread(surroundings.look)
+    assert found["tray"] == "none shows icons now; the window is the app until one comes"
+    assert found["window"] == "none: there is no display; a link is printed"
+    async with connected(address) as theirs:
+        watcher, daemon = Watcher(), Daemon()
+        await watcher.appear(theirs)
+        await daemon.appear(theirs)
+        found = await asyncio.to_thread(surroundings.look)
+        assert found["tray"] == "the desktop shows icons of applications (StatusNotifierItem)"
+        assert found["notifications"] == "the desktop shows them"
+        assert watcher.items == []  # nothing was shown for it

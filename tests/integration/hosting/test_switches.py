@@ -56,6 +56,8 @@ def test_a_client_that_is_connected(probed: Settings, home: Path, place: Rendezv
         assert status(place)["paused"] is True
         assert "wassette host resume" in text(client.call("add", a=1, b=2))
         assert "(paused)" in cli("host", "status").out
+        found = cli.ok("doctor", "-o", "json")["host"]
+        assert (found["running"], found["pid"]) == (True, status(place)["pid"])
         refused = cli("tool", "invoke", "add", "--args", '{"a": 1, "b": 2}')
         assert (refused.code, "is paused" in refused.err) == (1, True)
         assert cli("host", "resume").out == "Resumed.\n"
