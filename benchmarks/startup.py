@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 HOMES = ("data", "config", "cache", "state")
-WASSETTE = [sys.executable, "-m", "wassette"]
+FROM_SOURCES = (sys.executable, "-m", "wassette")
 CLIENT = {"name": "bench", "version": "0"}
 INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CLIENT}
 META = {
@@ -61,8 +61,9 @@ def measure(*, quick: bool) -> None:
 class Home:
     """A home directory with a component, and a host of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: tuple[str, ...] = FROM_SOURCES) -> None:
         self.folder = folder
+        self.program = program
         for name in (*HOMES, "runtime"):
             (folder / name).mkdir(mode=0o700)
         self.env = {
@@ -81,7 +82,7 @@ class Home:
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [*WASSETTE, *arguments], env=self.env, check=True, capture_output=True, text=True
+            [*self.program, *arguments], env=self.env, check=True, capture_output=True, text=True
         )
         return done.stdout
 
@@ -97,7 +98,7 @@ class Stdio:
     """The leanest client there can be: lines out, lines in."""
 
     def __init__(self, home: Home, *options: str) -> None:
-        self._command = [*WASSETTE, "serve", "--stdio", *options]
+        self._command = [*home.program, "serve", "--stdio", *options]
         self._home = home
         self._number = 0
         self._left = b""
@@ -163,6 +164,7 @@ def starts(home: Home, rounds: int, cold_rounds: int) -> None:
 
     warm: dict[str, Callable[[], None]] = {
         "python -c pass": lambda: _run([sys.executable, "-c", "pass"]),
+        "--version": lambda: _run([*home.program, "--version"]),
         "bridge, warm host": listed,
         "bridge, warm host, 2026-07-28": modern,
     }
@@ -187,7 +189,7 @@ def starts(home: Home, rounds: int, cold_rounds: int) -> None:
 
 
 def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _timed(work: Callable[[], None]) -> float:

@@ -1,4 +1,5 @@
-"""Makes packages: `scripts/build bundle|tar|deb|wheel|sbom|licences|sums`. All go to `dist/`.
+"""Makes packages: `scripts/build bundle|tar|zip|deb|wheel|sbom|licences|icons|sums`, most of them
+in `dist/`.
 
 The same commit gives the same bytes, as far as the tools allow: times are those of the commit
 (`SOURCE_DATE_EPOCH`), lists are sorted, owners are root. docs/packaging.md says what differs.
@@ -142,6 +143,7 @@ def licences() -> Path:
     for name, (number, licence, texts) in sorted(_of_the_window().items()):
         index.append(_write_licence(out, name, number, licence, texts))
     shutil.copy(ROOT / "LICENSE", out / "wassette-desktop.txt")
+    index.sort(key=lambda one: one["name"].lower())
     (out / "index.json").write_text(json.dumps(index, indent=1, sort_keys=True) + "\n")
     return out
 
@@ -250,12 +252,42 @@ def _component(purl: str, name: str, number: str, licence: str) -> dict[str, obj
     }
 
 
+def icons() -> Path:
+    """`build/icons`: the app's icon as Windows (`.ico`) and macOS (`.iconset`) want it, drawn from
+    the same picture as the one in the tray."""
+    from wassette_desktop.icon import Picture, draw
+
+    out = BUILD / "icons"
+    shutil.rmtree(out, ignore_errors=True)
+    apple = out / "wassette.iconset"
+    apple.mkdir(parents=True)
+    for side in (16, 32, 128, 256, 512):
+        draw(Picture(), side).save(apple / f"icon_{side}x{side}.png")
+        if side < 512:
+            draw(Picture(), side * 2).save(apple / f"icon_{side}x{side}@2x.png")
+    sides = (16, 20, 24, 32, 40, 48, 64, 128, 256)
+    pictures = [draw(Picture(), side) for side in sides]
+    pictures[-1].save(
+        out / "wassette.ico",
+        sizes=[(side, side) for side in sides],
+        append_images=pictures[:-1],
+    )
+    return out
+
+
+def icon() -> Path:
+    """The one picture; the app draws its own from it too."""
+    return ROOT / "desktop/wassette_desktop/cassette.svg"
+
+
 # -- the bundle -----------------------------------------------------------------------------------
 
 
 def bundle() -> Path:
     """`build/bundle/wassette`: a directory that runs on a machine without Python."""
     licences()
+    if sys.platform == "win32":
+        icons()
     run(
         *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level=WARN"),
         *("--distpath", BUILD / "bundle", "--workpath", BUILD / "work"),
@@ -304,8 +336,10 @@ def tar() -> Path:
             _add(archive, path, f"wassette/{path.relative_to(source).as_posix()}")
         for path in sorted((HERE / "linux").glob("*")) if system() == "linux" else []:
             name = path.name.replace("@", "")
-            if path.suffix in (".desktop", ".service", ".svg", ".xml"):
+            if path.suffix in (".desktop", ".service", ".xml"):
                 _add(archive, path, f"wassette/share/{name}", filled(path).encode())
+        if system() == "linux":
+            _add(archive, icon(), "wassette/share/wassette.svg")
         for name, data in manuals().items():
             _add(archive, HERE, f"wassette/share/{name}", data)
     return out
@@ -404,10 +438,10 @@ def deb() -> Path:
     for file, place in {
         "wassette.desktop": f"applications/{about.id}.desktop",
         "wassette.metainfo.xml": f"metainfo/{about.id}.metainfo.xml",
-        "wassette.svg": f"icons/hicolor/scalable/apps/{about.id}.svg",
         "wassette-mime.xml": "mime/packages/wassette.xml",
     }.items():
         _put(share / place, filled(linux / file).encode())
+    _put(share / f"icons/hicolor/scalable/apps/{about.id}.svg", icon().read_bytes())
     _put(
         stage / "usr/lib/systemd/user/wassette.service", filled(linux / "wassette.service").encode()
     )
@@ -540,6 +574,7 @@ def sums() -> Path:
 
 VERBS: dict[str, Callable[[], Path]] = {
     "licences": licences,
+    "icons": icons,
     "sbom": sbom,
     "bundle": bundle,
     "tar": tar,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wassette import doctor
@@ -41,7 +44,20 @@ def about(settings: Settings) -> models.About:
 
 @cache
 def licences() -> tuple[models.Licence, ...]:
-    """Of everything that we need to run, and that is installed; by name."""
+    """Of everything that we need to run; by name.
+
+    A packaged app brings the list that was made when it was built, with Python and the window's
+    own packages: what was installed then is not known in it.
+    """
+    built = Path(getattr(sys, "_MEIPASS", "")) / "licences" / "index.json"
+    if getattr(sys, "frozen", False) and built.is_file():
+        found = json.loads(built.read_text("utf-8"))
+        ours = ("name", "version", "licence")
+        return tuple(models.Licence(**{key: one[key] for key in ours}) for one in found)
+    return _installed()
+
+
+def _installed() -> tuple[models.Licence, ...]:
     found: dict[str, models.Licence] = {}
     wanted = [_US]
     while wanted:

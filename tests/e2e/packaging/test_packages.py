@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -154,6 +156,9 @@ with sync_playwright() as playwright:
     page.get_by_role("navigation", name="Main").wait_for(timeout=60_000)
     page.goto(page.url.rstrip("/") + "/components")
     page.get_by_text("toolbox").first.wait_for(timeout=60_000)
+    page.goto(page.url.removesuffix("/components") + "/settings")
+    page.get_by_text("packages, and their licences").click()
+    page.get_by_text(sys.argv[3], exact=False).first.wait_for(timeout=60_000)
     browser.close()
 """
 
@@ -167,9 +172,11 @@ def test_the_window(place: Place) -> None:
     place("component", "load", "starter:toolbox")
     link = re.search(r"http://127\.0\.0\.1:\d+/open/[\w-]+", place("ui", "--no-browser"))
     assert link is not None
+    # What is bundled is listed in the window: of an app, that is Python too.
+    part = "Python" if place.one.frozen else "pywebview"
     # A process of its own: what drives the browser keeps an event loop in its thread.
     subprocess.run(
-        [sys.executable, "-c", _LOOK, browser, link[0]], check=True, timeout=2 * PATIENCE
+        [sys.executable, "-c", _LOOK, browser, link[0], part], check=True, timeout=2 * PATIENCE
     )
 
 
@@ -240,6 +247,7 @@ def test_checksums_and_the_list_of_parts() -> None:
     kinds = {Path(line).suffix for line in lines}
     assert {".deb", ".whl", ".gz", ".json"} <= kinds
     [file] = ROOT.glob("dist/*.cdx.json")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(file.read_text()) is None
     parts: dict[str, Any] = json.loads(file.read_text())
     assert (parts["bomFormat"], parts["specVersion"]) == ("CycloneDX", "1.6")
     references = [one["bom-ref"] for one in parts["components"]]

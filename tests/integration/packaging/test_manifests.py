@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 import manifests
@@ -269,3 +270,28 @@ def test_completions_are_scripts(tmp_path: Path) -> None:
     file.write_bytes(made["wassette.bash"])
     subprocess.run(["bash", "-n", file], check=True, timeout=60)
     assert b"_WASSETTE_COMPLETE" in made["wassette.zsh"]
+
+
+def test_the_workflow_asks_for_what_can_be_built() -> None:
+    workflow = YAML(typ="safe").load((ROOT / ".github/workflows/release.yml").read_text())
+    builds = workflow["jobs"]["build"]["strategy"]["matrix"]["include"]
+    wanted = {verb for one in builds for verb in one["what"].split()}
+    assert wanted <= set(packages.VERBS)
+    assert all("icons" in one["what"] for one in builds if one.keys() & {"image", "installer"})
+
+
+def test_icons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "BUILD", tmp_path)
+    made = packages.icons()
+    windows = (ROOT / "packaging/windows/wassette.iss").read_text()
+    assert r"build\icons\wassette.ico" in windows
+    assert "build/icons/wassette.iconset" in (ROOT / "packaging/macos/dmg").read_text()
+    with Image.open(made / "wassette.ico") as icon:
+        assert {(16, 16), (32, 32), (48, 48), (256, 256)} <= icon.info["sizes"]
+    for file in (made / "wassette.iconset").iterdir():
+        side, _, twice = file.stem.removeprefix("icon_").partition("@")
+        with Image.open(file) as picture:
+            assert picture.width == picture.height == int(side.split("x")[0]) * (2 if twice else 1)
+            opaque = picture.getchannel("A")
+            assert opaque.getpixel((picture.width // 2, picture.height // 5)) == 255
+            assert opaque.getpixel((0, 0)) == 0
