@@ -78,10 +78,12 @@ def build() -> None:
     programs = _without_node(os.environ["PATH"])
     for kind, pattern in {"wheel": "dist/*.whl", "sdist": "dist/wassette_desktop-*.tar.gz"}.items():
         [file] = ROOT.glob(pattern)
-        _run(uv, "venv", "--quiet", "--python", sys.executable, PLACE / kind)
+        # As users have it: an environment of its own, and its commands in another directory.
         _run(
-            *(uv, "pip", "install", "--quiet", "--python", PLACE / kind / "bin/python", file),
-            path=programs,
+            *(uv, "tool", "install", "--quiet", "--python", sys.executable, file),
+            PATH=programs,
+            UV_TOOL_DIR=str(PLACE / kind / "tools"),
+            UV_TOOL_BIN_DIR=str(PLACE / kind / "bin"),
         )
     STAMP.write_text(digest())
 
@@ -102,10 +104,8 @@ def _without_node(path: str) -> str:
     return os.pathsep.join(kept)
 
 
-def _run(*command: str | Path, path: str | None = None) -> None:
-    env = {"PACKAGE_EFFORT": "1", **os.environ}
-    if path is not None:
-        env["PATH"] = path
+def _run(*command: str | Path, **environment: str) -> None:
+    env = {"PACKAGE_EFFORT": "1", **os.environ, **environment}
     subprocess.run([str(one) for one in command], cwd=ROOT, check=True, env=env)
 
 

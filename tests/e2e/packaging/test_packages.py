@@ -21,6 +21,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from support import releases
 from support.hosts import PATIENCE, eventually
 from support.packages import KINDS, ROOT, Installed, current, installed
 
@@ -42,7 +43,7 @@ class Place:
     def __init__(self, one: Installed, home: Path) -> None:
         self.one, self.home = one, home
         runtime = home / "runtime"
-        runtime.mkdir(parents=True, mode=0o700)
+        runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A frozen one finds nothing on the PATH that could help it: no Python above all.
         path = "/nonexistent" if one.frozen else os.environ["PATH"]
         self.env = {
@@ -266,6 +267,35 @@ def test_lintian_has_nothing_to_say() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_script_installs_what_was_built_and_goes_without_leftovers(tmp_path: Path) -> None:
+    import packages
+
+    [archive] = ROOT.glob("dist/wassette-*-linux-*.tar.gz")
+    script = packages.filled(packages.HERE / "install.sh")
+    with releases.serving(tmp_path, script) as server:
+        server.release(archive.read_bytes(), version=packages.version())
+        done = server.run()
+        assert done.returncode == 0, done.stderr
+        one = Installed(
+            "script", server.home / ".local/bin/wassette", server.home / ".local/bin/wassette", True
+        )
+        place = Place(one, server.home)
+        assert place("--version") == f"wassette {packages.version()}\n"
+        place("component", "load", "starter:toolbox")
+        arguments = json.dumps({"text": "hello", "algorithm": "sha256"})
+        assert place("tool", "invoke", "hash", "--args", arguments).strip() == HELLO
+        kept = {name for name in server.left() if "wassette-app" not in name}
+        icon = f"icons/hicolor/scalable/apps/{packages.facts().id}.svg"
+        assert f".local/share/{icon}" in kept
+        again = server.run()  # an update, while it may be in use
+        assert again.returncode == 0, again.stderr
+        assert server.run("--uninstall").returncode == 0
+        # What is left is the user's: components, settings, what was recorded.
+        ours = (".local/share/wassette/", ".config/wassette/", ".cache/wassette/", ".local/state/")
+        assert [name for name in server.left() if not name.startswith(ours)] == []
+        assert any(name.endswith("components/toolbox.wasm") for name in server.left())
 
 
 def test_the_package_for_debian_installs_and_goes_without_leftovers(tmp_path: Path) -> None:
