@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "installed"
 STAMP = PLACE / ".stamp"
+MOMENT = PLACE / ".moment"
+"""Has the `SOURCE_DATE_EPOCH` that they were built with: a later commit has another."""
 KINDS = ("tar", "deb", "wheel", "sdist")
 _SOURCES = ("backend", "desktop", "frontend/src", "packaging", "pyproject.toml", "uv.lock")
 
@@ -66,7 +68,18 @@ def build() -> None:
         return
     shutil.rmtree(PLACE, ignore_errors=True)
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    _run(sys.executable, "packaging/packages.py", "bundle", "tar", "deb", "wheel", "sbom", "sums")
+    moment = os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "log", "-1", "--format=%ct")
+    _run(
+        sys.executable,
+        "packaging/packages.py",
+        "bundle",
+        "tar",
+        "deb",
+        "wheel",
+        "sbom",
+        "sums",
+        SOURCE_DATE_EPOCH=moment,
+    )
     [archive] = ROOT.glob("dist/wassette-*-linux-*.tar.gz")
     app = PLACE / "tar/share/wassette-app"
     app.mkdir(parents=True)
@@ -85,6 +98,7 @@ def build() -> None:
             UV_TOOL_DIR=str(PLACE / kind / "tools"),
             UV_TOOL_BIN_DIR=str(PLACE / kind / "bin"),
         )
+    MOMENT.write_text(moment)
     STAMP.write_text(digest())
 
 
@@ -102,6 +116,11 @@ def _without_node(path: str) -> str:
                 (mirror / program.name).symlink_to(program)
         kept.append(str(mirror))
     return os.pathsep.join(kept)
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def _run(*command: str | Path, **environment: str) -> None:

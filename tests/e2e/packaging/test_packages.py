@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from support import releases
 from support.hosts import PATIENCE, eventually
-from support.packages import KINDS, ROOT, Installed, current, installed
+from support.packages import KINDS, MOMENT, ROOT, Installed, current, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +158,7 @@ with sync_playwright() as playwright:
     page.get_by_role("navigation", name="Main").wait_for(timeout=60_000)
     page.goto(page.url.rstrip("/") + "/components")
     page.get_by_text("toolbox").first.wait_for(timeout=60_000)
-    page.goto(page.url.removesuffix("/components") + "/settings")
+    page.goto(page.url.removesuffix("/components") + "/settings?tab=about")
     page.get_by_text("packages, and their licences").click()
     page.get_by_text(sys.argv[3], exact=False).first.wait_for(timeout=60_000)
     browser.close()
@@ -255,6 +256,40 @@ def test_checksums_and_the_list_of_parts() -> None:
     assert len(set(references)) == len(references)
     assert any(one.startswith("pkg:pypi/wasmtime@") for one in references)
     assert parts["dependencies"][0]["dependsOn"] == sorted(references)
+
+
+def test_two_builds_are_the_same() -> None:
+    """File by file: if one of them ever has to differ, it is to be listed here, with the reason."""
+    app = installed("tar").wassette.parent
+    with tempfile.TemporaryDirectory() as folder:
+        again = Path(folder)
+        subprocess.run(
+            [sys.executable, "packaging/packages.py", "bundle", "tar", "deb", "wheel", "sbom"],
+            cwd=ROOT,
+            check=True,
+            timeout=600,
+            env={
+                "PACKAGE_EFFORT": "1",
+                **os.environ,
+                "PACKAGE_BUILD": folder,
+                "SOURCE_DATE_EPOCH": MOMENT.read_text(),
+            },
+        )
+        built = again / "bundle/wassette"
+        assert contents(built) == {
+            name: data for name, data in contents(app).items() if not name.startswith("share/")
+        }
+        for file in (again / "dist").glob("wassette*"):
+            assert file.read_bytes() == (ROOT / "dist" / file.name).read_bytes(), file.name
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """A digest of each file, by its name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_lintian_has_nothing_to_say() -> None:
