@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 OFTEN = 0.05
 """Seconds between two looks where nobody tells."""
+ABSENT = 0.25
+"""Seconds between two looks whether the directory is there."""
 SELDOM = 2.0
 """Seconds between two looks where the system tells: another machine's changes it does not."""
 BURST = 0.02
@@ -48,7 +50,7 @@ class Noticing:
     async def wait(self) -> bool:
         """Whether there was word of a change; if not, it is time for a look."""
         if self._inotify is None:
-            await asyncio.sleep(self._often)
+            await asyncio.sleep(ABSENT if self._possible else self._often)
             await self._listen()
             return self._inotify is not None  # what was before that, nobody told
         try:
@@ -75,7 +77,7 @@ class Noticing:
         return event.name is None or not event.name.name.startswith(_PASSING)
 
     async def _listen(self) -> None:
-        if self._possible and await asyncio.to_thread(self._directory.is_dir):
+        if self._possible and self._directory.is_dir():  # a look is less than a thread
             await asyncio.to_thread(self._open)
 
     def _open(self) -> None:
