@@ -164,3 +164,14 @@ need_packaging() {
   done
   [ ${#missing[@]} = 0 ] || install_system "${missing[@]}"
 }
+
+# need_rust: the target of components, where there is Rust, for the tests of components in it, which
+# are skipped without.
+need_rust() {
+  command -v cargo >/dev/null && command -v rustc >/dev/null || return 0
+  local target=wasm32-wasip2
+  [ -d "$(rustc --print target-libdir --target "$target" 2>/dev/null)" ] && return
+  if command -v rustup >/dev/null; then
+    rustup --quiet target add "$target" >&2 || say "Rust's target $target could not be installed"
+  fi
+}
