@@ -34,11 +34,16 @@ find_python() {
   return 1
 }
 
-# need_python [uv sync options]: the virtual environment in .venv, as uv.lock says.
+# need_python [uv sync options]: the virtual environment in .venv, as uv.lock says. One that is there
+# keeps its Python, whichever is first on the PATH: another would mean to install everything anew.
 need_python() {
   local python
-  python=$(find_python) || { install_system python3 python3-venv >&2; python=$(find_python); } ||
-    die "Python 3.11 or newer is needed"
+  if .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$root/.venv/bin/python
+  else
+    python=$(find_python) || { install_system python3 python3-venv >&2; python=$(find_python); } ||
+      die "Python 3.11 or newer is needed"
+  fi
   if command -v uv >/dev/null; then
     uv=uv
   else
