@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,6 @@ from support.hosts import PATIENCE, end_hosts, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.anyio,
@@ -63,11 +63,11 @@ async def hash_of_hello(entry: Mapping[str, Any], environment: dict[str, str]) -
 @pytest.mark.skipif(not window_is_built(), reason="`scripts/build ui` has not been run")
 async def test_the_first_of_the_two_commands(new: dict[str, str], tmp_path: Path) -> None:
     """It makes a call, prints what a client needs, and serves; a client with that can call."""
-    uv = shutil.which("uv")
-    if uv is None and not (ROOT / ".tools/bin/uv").exists():
-        pytest.skip("`scripts/test` has not been run")
-    if uv is not None:
-        (tmp_path / "home/bin/uv").symlink_to(uv)
+    uv = shutil.which("uv") or str(ROOT / ".tools/bin/uv")
+    installed = ("sync", "--frozen", "--inexact", "--no-dev", "--check", "--offline", "--quiet")
+    if not Path(uv).exists() or subprocess.run([uv, *installed], cwd=ROOT, check=False).returncode:
+        pytest.skip("`scripts/test` has not been run, which installs what it needs")
+    (tmp_path / "home/bin/uv").symlink_to(uv)
     [block] = fences(section(README, "## Two commands"), "sh")
     command = block.split()[0]
     said: list[str] = []

@@ -1,7 +1,8 @@
 """The tool chains of all languages, there before the tests run: `python -m support.toolchains`.
 
-`component build` installs what it needs when that is first wanted, and Cargo fetches crates. Tests
-need no network, so both are done when the tests are set up, where the tests find them.
+`component build` installs what it needs when that is first wanted, Cargo fetches crates, and the
+servers that ours are compared with come from npm and PyPI. Tests need no network, so it is all done
+when the tests are set up, where the tests find it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "components"))
 
 from build import NODE_MODULES, cache_folder  # noqa: E402
+
+from support import peers  # noqa: E402
 
 REAL_HOME = Path.home()  # tests have others
 RUST_TARGET = "wasm32-wasip2"
@@ -96,6 +99,7 @@ def main() -> None:
         tools.node(npm)
     for pip in ("python", "zig"):
         tools.python(pip)
+    peers.install()
     if missing := _rust_is_missing():
         print(f"{missing}: tests of components in Rust are skipped", file=sys.stderr)
     else:
