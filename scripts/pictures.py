@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import tempfile
 from concurrent.futures import CancelledError
@@ -86,6 +87,7 @@ def main() -> int:
             take(page, "permissions")
             pages.close()
         browser.close()
+    shutil.rmtree(home, ignore_errors=True)
     return 0
 
 

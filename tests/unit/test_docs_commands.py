@@ -36,7 +36,7 @@ def test_lines_are_found_at_all() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *NOT_HERE,
+        *sorted(NOT_HERE),
         "wassette component lod x",
         "wassette component load x --acept-change  # a comment",
         "wassette tool invoke x --arg '{",
