@@ -313,5 +313,5 @@ async def test_code_of_other_bytes_is_not_kept(host: Host, tmp_path: Path) -> No
     evil = wat.component(wat.one_function("add"))
     host.store.path("calc").write_bytes(evil)
     with pytest.raises(ComponentChanged, match="changed while they were compiled"):
-        await host._code.get(loaded.record)
+        await host._parts.code.get(loaded.record)
     assert list(paths().code.iterdir()) == []
