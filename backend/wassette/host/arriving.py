@@ -130,7 +130,7 @@ class Arriving:
 
     async def digest_of(self, reference: str) -> str:
         located = sources.locate(reference)
-        with incoming(self._store) as path:
+        with naming(located.source), incoming(self._store) as path:
             async with self._fetching.fetch(located, path) as pulled:
                 return pulled.digest
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from wassette.errors import PolicyError
 from wassette.policy import Access
 from wassette.policy.network import NetworkTarget
+from wassette.policy.rules import named_root
+from wassette.policy.storage import host_path
 
 from .running import MAX_QUESTIONS
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from wassette.asking import Answer, Asking
     from wassette.egress import Want
     from wassette.errors import RequestRefused
-    from wassette.policy import Grants, Policy
+    from wassette.policy import Grants
 
     from .permissions import Permissions
     from .running import Running
@@ -64,7 +66,8 @@ class Questions:
         if state.error is not None:
             return False
         grants = await self._permissions.current_grants(record.id, running.session, running)
-        roots = _named_roots(state.policy)
+        allowed = state.policy.storage_allow if state.policy is not None else ()
+        roots = {named_root(rule.uri) for rule in allowed}
         granted = False
         for kind, path in refused[:MAX_QUESTIONS]:
             if not running.asks_about((kind, path)):
@@ -83,21 +86,10 @@ class Questions:
         return granted
 
 
-def _named_roots(policy: Policy | None) -> set[str]:
-    uris = [rule.uri for rule in policy.storage_allow] if policy is not None else []
-    named = [uri.removeprefix("fs://") for uri in uris if not uri.startswith("fs:///")]
-    return {name.partition("/")[0] for name in named}
-
-
 def _what_is_at(path: str, grants: Grants) -> str:
     """`file`, `directory` or `missing`: what a component's path is, as far as can be seen."""
-    for mount in sorted(grants.mounts, key=lambda one: -len(one.guest)):
-        below = path.removeprefix(mount.guest.rstrip("/") + "/")
-        if below != path:
-            path = f"{mount.host}/{below}"
-            break
     try:
-        mode = Path(path).stat().st_mode
+        mode = Path(host_path(grants.mounts, path) or path).stat().st_mode
     except (OSError, ValueError):
         return "missing"
     return "directory" if stat.S_ISDIR(mode) else "file"
