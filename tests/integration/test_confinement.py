@@ -179,7 +179,7 @@ async def test_a_path_that_leads_elsewhere_when_the_worker_starts(
 
     folder.rename(tmp_path / "moved")
     folder.symlink_to(secret)
-    monkeypatch.setattr(files, "current_grants", those)
+    monkeypatch.setattr(files._parts.permissions, "current_grants", those)
     result = await files.call_tool("run", {"operations": [["read", f"{folder}/f"]]})
     assert result.value == ["EACCES"]
 
