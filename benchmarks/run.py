@@ -120,7 +120,8 @@ async def recording(host: Any, rounds: int) -> None:
             pass
 
     samples: dict[str, list[float]] = {"recorded": [], "not recorded": []}
-    recorder = host._recorder
+    calling = host._parts.calling
+    recorder = calling._recorder
 
     async def several() -> None:
         for _ in range(25):
@@ -129,9 +130,9 @@ async def recording(host: Any, rounds: int) -> None:
     for _ in range(rounds // 5):
         # Long enough for the thread that writes to have its share in it.
         for name, one in (("recorded", recorder), ("not recorded", Nothing())):
-            host._recorder = one
+            calling._recorder = one
             samples[name].append(await timed(several) * 1000 / 25)
-    host._recorder = recorder
+    calling._recorder = recorder
     with_it, without = (statistics.median(samples[name]) for name in samples)
     print("\nThe activity record, ms for a call of about 1 ms")
     print(f"  not recorded {without:8.3f}   recorded {with_it:8.3f}   {with_it / without:6.3f}x")

@@ -17,6 +17,7 @@ from .errors import PolicyConflict, PolicyError, visible
 from .policy import PolicyDocument, PolicyStatus
 from .policy.files import resolve_path
 from .policy.network import decide_network
+from .policy.storage import host_path
 from .recording import only_a_person
 
 if TYPE_CHECKING:
@@ -291,19 +292,11 @@ def _decide(storage: Storage, path: str) -> FileVerdict | None:
 def _look(storage: Storage) -> Callable[[str], What]:
     """What is at a component's path, as far as can be seen."""
 
-    mounts = sorted(storage.mounts, key=lambda one: -len(one.guest))
     known: dict[str, What] = {}
-
-    def host(path: str) -> str | None:
-        for mount in mounts:
-            below = path.removeprefix(mount.guest.rstrip("/") + "/")
-            if path == mount.guest or below != path:
-                return mount.host if path == mount.guest else f"{mount.host}/{below}"
-        return None
 
     def look(path: str) -> What:
         if path not in known:
-            known[path] = _at(host(path))
+            known[path] = _at(host_path(storage.mounts, path))
         return known[path]
 
     return look

@@ -6,13 +6,13 @@ SQLite is imported with the first entry, not before: most commands have none.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .errors import NeedsPerson
+from .plain import arguments_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,7 +69,7 @@ class Recorder:
         now = time.time()
         known = {"result_size": result_size, "memory": memory, "output": output or None}
         detail = {key: value for key, value in known.items() if value is not None}
-        detail["arguments"] = _plain(arguments)
+        detail["arguments"] = arguments_of(arguments)
         about = call.about
         entries = [
             *(
@@ -208,12 +208,3 @@ def _exchange(one: Exchange) -> dict[str, Any]:
         "rule": one.rule,
     }
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _plain(arguments: Mapping[str, Any] | bytes) -> Any:
-    if not isinstance(arguments, bytes):
-        return arguments
-    try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments.decode("utf-8", "replace")

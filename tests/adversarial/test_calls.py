@@ -370,7 +370,7 @@ async def test_a_thousand_mixed_calls_leave_nothing_behind(
 
         await asyncio.gather(*(lane() for _ in range(4)))
         assert sum(counts.values()) == 1000
-        assert host._pool.processes <= host._pool.size
+        assert host._parts.pool.processes <= host._parts.pool.size
     assert eventually(lambda: len(descendants()) <= before_processes), descendants()
     assert eventually(lambda: open_files() <= before_files)
 
@@ -382,9 +382,9 @@ async def test_idle_workers_go_away(
     async with Host(settings) as host:
         await host.load(str(fixture_component("c-probe")))
         assert await works(host)
-        assert host._pool.processes == 1
+        assert host._parts.pool.processes == 1
         async with asyncio.timeout(HANG):
-            while host._pool.processes:
+            while host._parts.pool.processes:
                 await asyncio.sleep(0.05)
         assert await works(host)
 
@@ -394,7 +394,7 @@ async def test_more_calls_than_workers(settings: Settings, fixture_component: Co
         await host.load(str(fixture_component("c-probe")))
         results = await asyncio.gather(*(call(host, "add", a=n, b=0) for n in range(60)))
         assert [result.value for result in results] == list(range(60))
-        assert host._pool.processes <= host._pool.size
+        assert host._parts.pool.processes <= host._parts.pool.size
 
 
 async def test_dead_host_takes_its_workers_along(

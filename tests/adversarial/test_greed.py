@@ -133,12 +133,13 @@ async def test_a_hundred_calls_beside_one(probe: Host) -> None:
     """Attack: take every worker, and every one that becomes free."""
     await works(probe)
     greedy = [start(probe, "sleep", seconds=0.5) for _ in range(100)]
-    await until(lambda: probe._pool._schedule.running_of("c-probe") == probe._pool.at_once - 1)
+    pool = probe._parts.pool
+    await until(lambda: pool._schedule.running_of("c-probe") == pool.at_once - 1)
     for _ in range(5):
         done = sum(task.done() for task in greedy)
         assert (await call(probe, "modest__add", a=20, b=22)).value == 42
         # A worker was there, or in the time of one call of the other.
-        assert sum(task.done() for task in greedy) - done < probe._pool.at_once
+        assert sum(task.done() for task in greedy) - done < pool.at_once
     assert not all(task.done() for task in greedy)
     await give_up(greedy)
     assert await works(probe)
@@ -163,24 +164,24 @@ async def test_all_the_room_for_other_components(
     host: Host, tmp_path: Path, fixture_component: Component
 ) -> None:
     """More components than workers, all at once: each is served, and none is left over."""
-    count = host._pool.size + 2
+    count = host._parts.pool.size + 2
     for number in range(count):
         await host.load(str(wat.write(tmp_path, f"c{number}", wat.one_function(f"f{number}"))))
     for _ in range(3):
         results = await asyncio.gather(*(call(host, f"f{n % count}") for n in range(4 * count)))
         assert all(result.value == 1 for result in results)
-        assert host._pool.processes <= host._pool.size
-    assert host._pool._schedule.running == 0
-    assert not host._pool._room
+        assert host._parts.pool.processes <= host._parts.pool.size
+    assert host._parts.pool._schedule.running == 0
+    assert not host._parts.pool._room
 
 
 async def test_more_calls_than_may_wait(probe: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attack: fill the host's memory with calls that wait."""
     await works(probe)
-    running = probe._pool.at_once - 1
+    running = probe._parts.pool.at_once - 1
     count = running + schedule.MAX_WAITING
     greedy = [start(probe, "sleep", seconds=60) for _ in range(count)]
-    await until(lambda: probe._pool._schedule.waiting_of("c-probe") == schedule.MAX_WAITING)
+    await until(lambda: probe._parts.pool._schedule.waiting_of("c-probe") == schedule.MAX_WAITING)
     refused = await call(probe, "sleep", seconds=60)
     assert isinstance(refused.error, TooManyCalls)
     assert str(refused.error) == (
@@ -194,7 +195,7 @@ async def test_more_calls_than_may_wait(probe: Host, monkeypatch: pytest.MonkeyP
 
 async def test_giving_up_while_waiting_leaves_nothing(probe: Host) -> None:
     await works(probe)
-    files, pool = open_files(), probe._pool
+    files, pool = open_files(), probe._parts.pool
     for _ in range(3):
         tasks = [start(probe, "sleep", seconds=30) for _ in range(40)]
         await asyncio.sleep(0.1)
@@ -217,7 +218,7 @@ async def test_giving_up_at_the_very_moment_of_ones_turn(probe: Host) -> None:
             asyncio.get_running_loop().call_later(0.002, task.cancel)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(not isinstance(one, BaseException) for one in results[1::2])
-    await until(lambda: probe._pool._schedule.running == 0)
+    await until(lambda: probe._parts.pool._schedule.running == 0)
     assert await works(probe)
 
 
@@ -225,7 +226,7 @@ async def test_closing_with_a_queue(settings: Settings, fixture_component: Compo
     async with Host(settings) as host:
         await host.load(str(fixture_component("c-probe")))
         tasks = [start(host, "sleep", seconds=60) for _ in range(20)]
-        await until(lambda: host._pool._schedule.waiting_of("c-probe") > 0)
+        await until(lambda: host._parts.pool._schedule.waiting_of("c-probe") > 0)
     results = await asyncio.gather(*tasks)
     assert all(isinstance(result.error, WorkerDied) for result in results)
     assert any("shutting down" in str(result.error) for result in results)
@@ -234,7 +235,7 @@ async def test_closing_with_a_queue(settings: Settings, fixture_component: Compo
 async def test_a_changed_policy_is_the_same_component(probe: Host) -> None:
     """Attack: be granted or denied something again and again, for a new queue each time."""
     await works(probe)
-    pool = probe._pool
+    pool = probe._parts.pool
     running = []
     for number in range(pool.at_once + 3):
         limit(probe, f"timeout: {50 + number}s")
@@ -268,7 +269,7 @@ async def test_four_calls_share_one_share(probe: Host) -> None:
     """Attack: compute in as many workers as there are."""
     limit(probe, "cpu: 500m", "timeout: 100s")
     calls = [start(probe, "busy", iterations=LONG) for _ in range(4)]
-    await until(lambda: probe._pool._schedule.running_of("c-probe") == 4)
+    await until(lambda: probe._parts.pool._schedule.running_of("c-probe") == 4)
     await asyncio.sleep(0.5)
     began = time.monotonic()
     used = await spent(2.5)
@@ -313,7 +314,7 @@ async def test_a_paused_call_can_be_ended(probe: Host) -> None:
     calls = [start(probe, "busy", iterations=LONG) for _ in range(3)]
     await asyncio.sleep(0.3)
     await give_up(calls)
-    await until(lambda: probe._pool._schedule.running == 0)
+    await until(lambda: probe._parts.pool._schedule.running == 0)
     limit(probe, "timeout: 100s")
     assert await works(probe)
     await until(lambda: all(one.status() != psutil.STATUS_STOPPED for one in workers()))
@@ -334,7 +335,7 @@ async def test_dying_in_the_middle_of_a_share(probe: Host) -> None:
     """A worker that is killed takes its call along; the others' share goes on being held."""
     limit(probe, "cpu: 300m", "timeout: 100s")
     calls = [start(probe, "busy", iterations=LONG) for _ in range(3)]
-    await until(lambda: probe._pool._schedule.running_of("c-probe") == 3)
+    await until(lambda: probe._parts.pool._schedule.running_of("c-probe") == 3)
     await until(lambda: len(workers()) >= 3)
     for process in workers()[:2]:
         process.kill()
@@ -361,7 +362,7 @@ async def test_where_the_kernel_does_not_tell(probe: Host, monkeypatch: pytest.M
 
     lanes = [asyncio.create_task(lane(size)) for size in (2_000_000, 2_000_000, 100_000_000)]
     await asyncio.sleep(1)
-    assert probe._pool._schedule.running_of("c-probe") == 1
+    assert probe._parts.pool._schedule.running_of("c-probe") == 1
     began = time.monotonic()
     used = await spent(3)
     share = used / (time.monotonic() - began)
@@ -370,7 +371,7 @@ async def test_where_the_kernel_does_not_tell(probe: Host, monkeypatch: pytest.M
     assert share <= 0.2 * 1.5  # the worker's own work is not counted here
     limit(probe, "timeout: 100s")
     calls = [start(probe, "sleep", seconds=30) for _ in range(3)]
-    await until(lambda: probe._pool._schedule.running_of("c-probe") == 3)
+    await until(lambda: probe._parts.pool._schedule.running_of("c-probe") == 3)
     await give_up(calls)
 
 
@@ -395,7 +396,7 @@ async def test_memory_in_many_calls(host: Host, tmp_path: Path) -> None:
     # Now that it is known what a call takes, so many run at once as fit, and all of them end well.
     again = [start(host, "late", before=1, pages=pages, after=300_000_000) for _ in range(6)]
     await asyncio.sleep(0.1)
-    assert host._pool._schedule.running_of("late") <= 2
+    assert host._parts.pool._schedule.running_of("late") <= 2
     assert [(await task).error for task in again] == [None] * 6
 
 
@@ -418,6 +419,6 @@ async def test_small_calls_fit_again_after_a_large_one(probe: Host) -> None:
     for _ in range(40):
         await works(probe)
     calls = [start(probe, "sleep", seconds=30) for _ in range(2)]
-    await until(lambda: probe._pool._schedule.running_of("c-probe") == 2)
+    await until(lambda: probe._parts.pool._schedule.running_of("c-probe") == 2)
     await give_up(calls)
     assert limits.FADING < 1

@@ -83,7 +83,7 @@ async def test_the_relay_s_own_door_is_no_destination(
 ) -> None:
     """With every rule there can be: a door is Wassette itself."""
     assert await works(guest)
-    relay: Any = guest._way_out._relay
+    relay: Any = guest._parts.way_out._relay
     [port] = relay.closed_ports
     internet.names["mine.x.com"] = ["127.0.0.1"]
     for rule in (f"127.0.0.1:{port}", f"localhost:{port}", f"*:{port}"):
@@ -151,7 +151,7 @@ async def knock(port: int, path: str, host: str | None = None) -> bytes:
 async def test_knocking_without_a_token_or_with_another_s(guest: Host, internet: Internet) -> None:
     """As a worker that was taken over could: each door only knows the tokens it has given."""
     assert await works(guest)
-    relay: Any = guest._way_out._relay
+    relay: Any = guest._parts.way_out._relay
     [door] = relay._doors
     other = await relay.door()
     policy = guest.policies.read("c-http").policy

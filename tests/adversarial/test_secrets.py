@@ -320,7 +320,7 @@ async def test_looking_at_what_the_host_holds(probe: Host) -> None:
     await call(probe, "add", a=1, b=2)
     grants = probe.grants("c-probe")
     view = probe.policy("c-probe")
-    held = [grants, view, probe.settings, await probe.secrets("c-probe"), vars(probe._pool)]
+    held = [grants, view, probe.settings, await probe.secrets("c-probe"), vars(probe._parts.pool)]
     for one in held:
         assert TOKEN not in repr(one)
         assert PLAIN not in repr(one)

@@ -120,7 +120,7 @@ async def test_files_are_as_they_are_without_walls(
     await grant(files, *((uri.format(T=tree), access) for uri, access in rules))
     script = [one.format(T=tree) for one in SCRIPT]
     before = natively(files, *script)
-    shutil.rmtree(files._roots / "c-files", ignore_errors=True)
+    shutil.rmtree(files._parts.permissions.roots / "c-files", ignore_errors=True)
     make(tree)
     assert await run(files, *script) == before
 
@@ -131,7 +131,7 @@ async def test_a_directory_that_is_made_later(files: Host, tmp_path: Path) -> No
     assert await run(files, f"list {later}") == ["EACCES"]
     later.mkdir()
     (later / "f").write_text("here now")
-    files._resolved.clear()  # what a policy comes to is kept for a second
+    files._parts.permissions.forget()  # what a policy comes to is kept for a second
     assert await run(files, f"list {later}", f"read {later}/f") == ["f", "here now"]
 
 
@@ -179,7 +179,7 @@ async def test_a_path_that_leads_elsewhere_when_the_worker_starts(
 
     folder.rename(tmp_path / "moved")
     folder.symlink_to(secret)
-    monkeypatch.setattr(files, "current_grants", those)
+    monkeypatch.setattr(files._parts.permissions, "current_grants", those)
     result = await files.call_tool("run", {"operations": [["read", f"{folder}/f"]]})
     assert result.value == ["EACCES"]
 
@@ -193,7 +193,7 @@ async def test_a_worker_says_which_walls_stand(
 ) -> None:
     await host.load(str(wat.write(tmp_path, "calc")))
     record = await host.component("calc")
-    spec = host._spec(record, await host._code.get(record), host.grants("calc"))
+    spec = host._parts.workers.spec(record, await host._parts.code.get(record), host.grants("calc"))
     starting = launcher()
     worker = await WorkerProcess.start(starting)
     try:

@@ -139,8 +139,9 @@ async def test_refuses_large_and_special_files(host: Host, tmp_path: Path) -> No
         await host.load(str(large))
     fifo = tmp_path / "fifo.wasm"
     os.mkfifo(fifo)
-    with pytest.raises(InvalidComponent, match="is not a regular file"):
-        await asyncio.wait_for(host.load(str(fifo)), 20)
+    for look in (host.load, host.preview, host.digest_of):
+        with pytest.raises(InvalidComponent, match=r"fifo\.wasm is not a regular file"):
+            await asyncio.wait_for(look(str(fifo)), 20)
 
 
 @pytest.mark.parametrize(
@@ -330,5 +331,5 @@ async def test_code_of_other_bytes_is_not_kept(host: Host, tmp_path: Path) -> No
     evil = wat.component(wat.one_function("add"))
     host.store.path("calc").write_bytes(evil)
     with pytest.raises(ComponentChanged, match="changed while they were compiled"):
-        await host._code.get(loaded.record)
+        await host._parts.code.get(loaded.record)
     assert list(paths().code.iterdir()) == []

@@ -10,9 +10,8 @@ import pytest
 
 from support import wat
 from support.processes import descendants, environment_of, eventually, open_files
-from wassette import host as host_module
 from wassette.errors import CallTimeout, InvalidComponent
-from wassette.host import Host
+from wassette.host import Host, parts
 from wassette.workers.launcher import ForkLauncher, SpawnLauncher, child_environment, ended_how
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ async def test_loads_calls_stops_and_leaves_nothing(
     launcher: Callable[[], Launcher],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(host_module, "default_launcher", launcher)
+    monkeypatch.setattr(parts, "default_launcher", launcher)
     before = len(descendants())
     async with Host(settings) as host:
         await host.load(str(wat.write(tmp_path, "calc")))

@@ -350,7 +350,7 @@ async def test_what_is_known_to_be_used_is_not_looked_for_again(
         await host.load(str(fixture_component("c-files")))
         await host.grant_storage("c-files", f"fs://{notes}/deep", ["read"])
         policy = host.policies.read("c-files").policy
-        usage: Any = host._usage
+        usage: Any = host._parts.usage
         assert usage.wants_files("c-files", policy)
         await c_files(host, ["read", f"{notes}/deep/x"])
         assert await host.unused_grants("c-files") == []  # after what the call did

@@ -225,7 +225,7 @@ async def test_grants_are_equal_while_secrets_are_the_same(
         await host.bind_environment("c-probe", Injection.checked("TOKEN", ["api.github.com"]))
         first = await host.current_grants("c-probe")
         (home / "config" / "wassette" / "secrets" / "c-probe.yaml").touch()
-        host._resolved.clear()
+        host._parts.permissions.forget()
         again = await host.current_grants("c-probe")
         assert again is not first
         assert again == first

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import stat
 import time
 from typing import TYPE_CHECKING, Any
 
 from wassette.errors import StoreError
+from wassette.sqlite import (
+    BUSY_TIMEOUT,
+    check_own,
+    make_private,
+    make_tables,
+    use_journal,
+    version_of,
+)
 
 from .entry import Entry, Kind, Outcome
 
@@ -18,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another process that writes."""
 
 COLUMNS = (
     "at",
@@ -54,28 +58,17 @@ INSERT = f"INSERT INTO entries ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * l
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """The record at `path`, made if there is none. Raises `StoreError`, `sqlite3.DatabaseError`."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Before SQLite does: its files get the mode of the first.
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        _check(path, os.fstat(fd))
-    finally:
-        os.close(fd)
+    make_private(path)
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_journal(connection)
         # The last moments may be lost with the power, never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        found = _version(connection)
-        if found == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-        connection.execute("COMMIT")
-        if found not in (0, VERSION):
+        found = make_tables(connection, _SCHEMA)
+        if found != VERSION:
             raise StoreError(
                 f"{path} was written by another version of Wassette (format {found}); "
                 "update Wassette, or move the file away to begin a new record"
@@ -88,14 +81,13 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Raises `FileNotFoundError` if there is no record yet, `StoreError` if it cannot be read."""
-    info = path.lstat()
-    _check(path, info)
+    check_own(path, path.lstat())
     try:
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA query_only = ON")
-        found = _version(connection)
+        found = version_of(connection)
         if found != VERSION:
             connection.close()
             if not found:  # it is being made just now
@@ -104,17 +96,6 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} cannot be read: {error}") from None
     return connection
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _check(path: Path, info: os.stat_result) -> None:
-    if not stat.S_ISREG(info.st_mode):
-        raise StoreError(f"{path} is not a file")
-    if hasattr(os, "getuid") and info.st_uid != os.getuid():
-        raise StoreError(f"{path} belongs to another user")
 
 
 def set_aside(path: Path) -> Path:

@@ -29,6 +29,7 @@ from wassette.policy import (
     rules,
 )
 from wassette.policy.files import resolve_path
+from wassette.policy.model import text_of
 from wassette.policy.network import (
     PORTS,
     NetworkTarget,
@@ -176,16 +177,11 @@ def check_rule(rule: Rule | None, subject: Subject) -> None:
 def rule_text(rule: Rule) -> str:
     """A rule as `parse_rule` reads it."""
     match rule:
-        case StorageRule(uri, access):
-            return f"{','.join(sorted(access))} {uri}"
-        case NetworkRule(host, cidr, methods):
-            return " ".join((*([",".join(methods)] if methods else []), host or cidr or ""))
-        case EnvironmentRule(key):
-            return key
         case MemoryRule(limit):
             return limit
         case BundledRules(text):
             return "; ".join(Requested(text).lines())
+    return text_of(rule)
 
 
 def describe(rule: Rule) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from wassette.plain import a_text, an_integer, an_object
 from wassette.policy import Access, EnvironmentRule, NetworkRule, StorageRule
 from wassette.policy.network import NetworkTarget
 
@@ -58,19 +59,19 @@ def encode_rule(rule: Rule | None) -> Data | None:
 def decode_rule(data: Any) -> Rule | None:
     if data is None:
         return None
-    data = _data(data)
+    data = an_object(data)
     match data.get("kind"):
         case "storage":
-            return StorageRule(_str(data["uri"]), frozenset(Access(a) for a in data["access"]))
+            return StorageRule(a_text(data["uri"]), frozenset(Access(a) for a in data["access"]))
         case "network":
-            methods = tuple(_str(one) for one in data["methods"])
+            methods = tuple(a_text(one) for one in data["methods"])
             return NetworkRule(_opt(data["host"]), _opt(data["cidr"]), methods)
         case "environment":
-            return EnvironmentRule(_str(data["key"]))
+            return EnvironmentRule(a_text(data["key"]))
         case "memory":
-            return MemoryRule(_str(data["limit"]))
+            return MemoryRule(a_text(data["limit"]))
         case "bundled":
-            return BundledRules(_str(data["text"]))
+            return BundledRules(a_text(data["text"]))
     raise ValueError("not a rule")
 
 
@@ -94,27 +95,27 @@ def encode_subject(subject: Subject) -> Data:
 
 
 def decode_subject(value: Any) -> Subject:
-    data = _data(value)
+    data = an_object(value)
     match data.get("kind"):
         case "network":
-            parts = _data(data["target"])
+            parts = an_object(data["target"])
             target = NetworkTarget(
-                _str(parts["scheme"]),
-                _str(parts["host"]),
-                _int(parts["port"]),
-                _str(parts["path"]),
-                _str(parts["method"]),
+                a_text(parts["scheme"]),
+                a_text(parts["host"]),
+                an_integer(parts["port"]),
+                a_text(parts["path"]),
+                a_text(parts["method"]),
             )
             return NetworkAccess(target, _opt(data["address"]))
         case "storage":
             if not isinstance(data["root"], bool):
                 raise ValueError("not a subject")
             access, what = Access(data["access"]), What(data["what"])
-            return StorageAccess(_str(data["path"]), access, what, data["root"])
+            return StorageAccess(a_text(data["path"]), access, what, data["root"])
         case "environment":
-            return EnvironmentAccess(_str(data["key"]))
+            return EnvironmentAccess(a_text(data["key"]))
         case "load":
-            return LoadAsked(_str(data["reference"]), _opt(data["digest"]))
+            return LoadAsked(a_text(data["reference"]), _opt(data["digest"]))
         case "unload":
             return UnloadAsked()
         case "reset":
@@ -152,28 +153,28 @@ def encode_request(request: ApprovalRequest) -> Data:
 def decode_request(value: Any) -> ApprovalRequest:
     """Raises `ValueError`. Whether the digest is the expected one is for the caller to see."""
     try:
-        data = _data(value)
+        data = an_object(value)
         if data["format"] != 1:
             raise ValueError("another format")
-        component, client = data["component"], _data(data["client"])
+        component, client = data["component"], an_object(data["client"])
         return ApprovalRequest(
-            nonce=_str(data["nonce"]),
+            nonce=a_text(data["nonce"]),
             subject=decode_subject(data["subject"]),
-            component=component and Component(_str(component["id"]), _str(component["digest"])),
-            client=Client(**{one.name: _str(client[one.name]) for one in fields(Client)}),
-            call=_str(data["call"]),
-            tool=_str(data["tool"]),
-            arguments=_str(data["arguments"]),
-            arguments_digest=_str(data["arguments_digest"]),
-            text=_str(data["text"]),
+            component=component and Component(a_text(component["id"]), a_text(component["digest"])),
+            client=Client(**{one.name: a_text(client[one.name]) for one in fields(Client)}),
+            call=a_text(data["call"]),
+            tool=a_text(data["tool"]),
+            arguments=a_text(data["arguments"]),
+            arguments_digest=a_text(data["arguments_digest"]),
+            text=a_text(data["text"]),
             choices=tuple(
-                Choice(decode_rule(one["rule"]), _str(one["text"]), _str(one["warning"]))
+                Choice(decode_rule(one["rule"]), a_text(one["text"]), a_text(one["warning"]))
                 for one in data["choices"]
             ),
-            default=_int(data["default"]),
+            default=an_integer(data["default"]),
             scopes=tuple(Scope(one) for one in data["scopes"]),
-            created=_int(data["created"]),
-            expires=_int(data["expires"]),
+            created=an_integer(data["created"]),
+            expires=an_integer(data["expires"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a request: {error!r}") from None
@@ -194,40 +195,22 @@ def encode_decision(decision: Decision) -> Data:
 def decode_decision(value: Any) -> Decision:
     """Raises `ValueError`."""
     try:
-        data = _data(value)
+        data = an_object(value)
         allow, by = data["allow"], data["by"]
         if not isinstance(allow, bool) or (allow and by is None):
             raise ValueError("not a decision")
         return Decision(
             allow=allow,
-            digest=_str(data["digest"]),
+            digest=a_text(data["digest"]),
             scope=Scope(data["scope"]),
             rule=decode_rule(data["rule"]),
             by=None if by is None else Surface(by),
-            at=_int(data["at"]),
-            reason=_str(data["reason"]),
+            at=an_integer(data["at"]),
+            reason=a_text(data["reason"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a decision: {error!r}") from None
 
 
-def _data(value: Any) -> Data:
-    if not isinstance(value, dict):
-        raise ValueError("an object is missing")
-    return value
-
-
-def _str(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text is missing")
-    return value
-
-
 def _opt(value: Any) -> str | None:
-    return None if value is None else _str(value)
-
-
-def _int(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a number is missing")
-    return value
+    return None if value is None else a_text(value)

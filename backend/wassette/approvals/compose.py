@@ -7,13 +7,13 @@ one line, and holds no quote (`text`). What the decision is about is shown in fu
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
 from wassette.errors import NotAskable, visible
+from wassette.plain import arguments_of
 from wassette.policy.requested import Requested
 
 from .choices import MAX_NAME, choices, describe, scopes
@@ -81,7 +81,7 @@ def compose(
     created = int((time.time() if now is None else now) * 1000)
     arguments_shown = ""
     if arguments is not None:
-        arguments_shown = show_arguments(_plain(arguments), secret_values)
+        arguments_shown = show_arguments(arguments_of(arguments), secret_values)
     details = [
         *_about(subject),
         *_who(component, other_ids),
@@ -219,15 +219,6 @@ def _who(component: Component | None, other_ids: Iterable[str]) -> list[tuple[st
         names = ", ".join(visible(one) for one in same[:5])
         found.append(("Careful", f"{component.id} is not {names}, which looks like it"))
     return found
-
-
-def _plain(arguments: Any) -> Any:
-    if not isinstance(arguments, bytes):
-        return arguments
-    try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments.decode("utf-8", "replace")
 
 
 def _digest_of(arguments: Any) -> str:

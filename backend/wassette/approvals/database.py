@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from wassette.errors import ApprovalsUnavailable, visible
+from wassette.sqlite import BUSY_TIMEOUT, make_tables, use_journal, version_of
 
 from . import files
 from .codec import decode_decision
@@ -33,7 +33,6 @@ HISTORY_EVERY = 1000
 """Requests after which what is old is forgotten; and whenever the database is opened."""
 CLAIM_KEPT = 60_000
 """Milliseconds after which whoever claimed a request has died over it."""
-_BUSY = 5.0  # seconds; a writer takes milliseconds
 
 
 class State(StrEnum):
@@ -146,8 +145,7 @@ class Watch:
         """Whether the tables are there: another process may just be making them."""
         assert self._connection is not None
         if not self._made:
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            self._made = version == SCHEMA
+            self._made = version_of(self._connection) == SCHEMA
         return self._made
 
     def _differs(self, version: object) -> bool:
@@ -180,47 +178,22 @@ def read_standing(db: sqlite3.Connection, now: int) -> list[Standing]:
 
 def connect(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        database, timeout=_BUSY, isolation_level=None, check_same_thread=False
+        database, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         # A decision is on disk before anybody is told of it; people do not decide so often that
         # it would matter.
         connection.execute("PRAGMA synchronous = FULL")
-        _use_journal(connection)
+        use_journal(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _use_journal(connection: sqlite3.Connection) -> None:
-    """Two processes that make the database at once: SQLite does not wait for this lock."""
-    until = time.monotonic() + _BUSY
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
 def migrate(db: sqlite3.Connection, database: Path, now: int) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _TABLES.split(";\n"):
-                    db.execute(statement)
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-    elif version != SCHEMA:
+    if make_tables(db, _TABLES) != SCHEMA:
         raise ApprovalsUnavailable(
             f"{visible(str(database), 1000)} was made by another version of Wassette; use that, "
             "or delete the file"

@@ -8,7 +8,6 @@ from wassette.errors import ApprovalOver, ComponentError, DecisionRefused, Store
 from wassette.policy import (
     EnvironmentRule,
     NetworkRule,
-    Policy,
     StorageRule,
     check_enforceable_storage,
 )
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from wassette.policy import PolicyStore
+    from wassette.policy import PolicyDocument, PolicyStore
 
     from .model import ApprovalRequest, Rule
 
@@ -41,23 +40,31 @@ def write_rule(
     component = request.component
     if component is None:
         raise DecisionRefused("there is no component whose policy could have this rule")
-    bundled = Requested(rule.text).policy if isinstance(rule, BundledRules) else Policy("1.0")
-    for one in (rule,) if isinstance(rule, StorageRule) else bundled.storage_allow:
+    if isinstance(rule, BundledRules):
+        files = Requested(rule.text).policy.storage_allow
+    else:
+        files = (rule,) if isinstance(rule, StorageRule) else ()
+    for one in files:
         check_enforceable_storage(one.uri, protected)
     _check_same(component.id, component.digest, current)
     with policies.edit(component.id) as document:
         _check_same(component.id, component.digest, current)
-        match rule:
-            case StorageRule(uri, access):
-                document.grant_storage(uri, access)
-            case NetworkRule():
-                document.grant_network_rule(rule)
-            case EnvironmentRule(key):
-                document.grant_environment(key)
-            case MemoryRule(limit):
-                document.set_memory(limit)
-            case BundledRules():
-                add(document, bundled)
+        put(document, rule)
+
+
+def put(document: PolicyDocument, rule: Rule) -> None:
+    """Have `document` say this, too. Raises `PolicyError`."""
+    match rule:
+        case StorageRule(uri, access):
+            document.grant_storage(uri, access)
+        case NetworkRule():
+            document.grant_network_rule(rule)
+        case EnvironmentRule(key):
+            document.grant_environment(key)
+        case MemoryRule(limit):
+            document.set_memory(limit)
+        case BundledRules(text):
+            add(document, Requested(text).policy)
 
 
 def _check_same(component_id: str, digest: str, current: Callable[[str], str | None]) -> None:

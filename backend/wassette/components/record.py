@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wassette.errors import PolicyError
+from wassette.plain import a_list, a_text, an_integer, an_object
 
 from .names import base_name
 from .signature import UNCHECKED, Signature
@@ -183,20 +184,21 @@ class ComponentRecord:
             data = json.loads(text)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-        data = _dict(data)
-        ours, stamp = _dict(data.get("wassette_desktop")), _dict(data.get("validation_stamp"))
+        data = an_object(data)
+        ours = an_object(data.get("wassette_desktop"))
+        stamp = an_object(data.get("validation_stamp"))
         if ours.get("format") != FORMAT or data.get("component_id") != component_id:
             raise ValueError("not metadata of this component")
         return cls(
             id=component_id,
             digest=_digest(stamp.get("content_hash")),
-            stamp=Stamp(_int(stamp.get("file_size")), _int(ours.get("mtime_ns"))),
-            source=_str(ours.get("source")),
+            stamp=Stamp(an_integer(stamp.get("file_size")), an_integer(ours.get("mtime_ns"))),
+            source=a_text(ours.get("source")),
             loaded_at=_number(ours.get("loaded_at")),
-            code={_str(k): _digest(v) for k, v in _dict(ours.get("code")).items()},
-            unseen=tuple(_str(one) for one in _list(ours.get("unseen", []))),
+            code={a_text(k): _digest(v) for k, v in an_object(ours.get("code")).items()},
+            unseen=tuple(a_text(one) for one in a_list(ours.get("unseen", []))),
             signature=_signature(ours.get("signature")),
-            requested=_str(ours.get("requested", "")),
+            requested=a_text(ours.get("requested", "")),
             learn_until=_number(ours.get("learn_until", 0.0)),
             **_examined(ours),
         )
@@ -212,17 +214,19 @@ class ComponentRecord:
         examination: Mapping[str, Any],
     ) -> ComponentRecord:
         """A record of what the compiling worker found. Raises `ValueError` if it does not fit."""
-        return cls(component_id, digest, stamp, source, loaded_at, **_examined(_dict(examination)))
+        return cls(
+            component_id, digest, stamp, source, loaded_at, **_examined(an_object(examination))
+        )
 
 
 def _examined(data: Mapping[str, Any]) -> dict[str, Any]:
     wit = data.get("wit")
     return {
-        "description": _str(data.get("description")),
-        "imports": tuple(_str(name) for name in _list(data.get("imports"))),
-        "producers": _dict(data.get("producers")),
-        "functions": tuple(_function(_dict(one)) for one in _list(data.get("functions"))),
-        "wit": None if wit is None else _str(wit),
+        "description": a_text(data.get("description")),
+        "imports": tuple(a_text(name) for name in a_list(data.get("imports"))),
+        "producers": an_object(data.get("producers")),
+        "functions": tuple(_function(an_object(one)) for one in a_list(data.get("functions"))),
+        "wit": None if wit is None else a_text(wit),
     }
 
 
@@ -234,37 +238,13 @@ def _function(data: Mapping[str, Any]) -> FunctionRecord:
     interface, output = data.get("interface"), data.get("output_schema")
     unavailable = data.get("unavailable")
     return FunctionRecord(
-        interface=None if interface is None else _str(interface),
-        name=_str(data.get("name")),
-        description=_str(data.get("description")),
-        input_schema=_dict(data.get("input_schema")),
-        output_schema=None if output is None else _dict(output),
-        unavailable=None if unavailable is None else _str(unavailable),
+        interface=None if interface is None else a_text(interface),
+        name=a_text(data.get("name")),
+        description=a_text(data.get("description")),
+        input_schema=an_object(data.get("input_schema")),
+        output_schema=None if output is None else an_object(output),
+        unavailable=None if unavailable is None else a_text(unavailable),
     )
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("an object is missing")
-    return value
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError("a list is missing")
-    return value
-
-
-def _str(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text is missing")
-    return value
-
-
-def _int(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a number is missing")
-    return value
 
 
 def _number(value: Any) -> float:
@@ -274,7 +254,7 @@ def _number(value: Any) -> float:
 
 
 def _digest(value: Any) -> str:
-    text = _str(value)
+    text = a_text(value)
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise ValueError("a digest is missing")
     return text

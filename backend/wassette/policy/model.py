@@ -51,6 +51,17 @@ class EnvironmentRule:
         return self.value_from or self.key
 
 
+def text_of(rule: StorageRule | NetworkRule | EnvironmentRule) -> str:
+    """A rule in one line, as approvals and the record of use name it."""
+    match rule:
+        case StorageRule(uri, access):
+            return f"{','.join(sorted(access))} {uri}"
+        case NetworkRule(host, cidr, methods):
+            return " ".join((*([",".join(methods)] if methods else []), host or cidr or ""))
+        case EnvironmentRule(key):
+            return key
+
+
 @dataclass(frozen=True)
 class Limits:
     """Upper bounds on one call; None where the policy is silent."""

@@ -38,6 +38,11 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
+def named_root(uri: str) -> str | None:
+    """The root that a storage uri is about, `name` of `fs://name/path`; None for `fs:///path`."""
+    return uri.removeprefix(SCHEME).partition("/")[0] or None
+
+
 def check_storage_uri(uri: str) -> str:
     """`fs:///absolute/path` or `fs://name/path`, with globs. Ours: other schemes, NUL, `..`."""
     check_text(uri, "the storage uri")

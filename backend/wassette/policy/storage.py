@@ -60,6 +60,15 @@ class Mount:
     writable: bool
 
 
+def host_path(mounts: Iterable[Mount], path: str) -> str | None:
+    """What a component's `path` is to others; None if it is in no mount."""
+    for mount in sorted(mounts, key=lambda one: -len(one.guest)):
+        below = path.removeprefix(mount.guest.rstrip("/") + "/")
+        if path == mount.guest or below != path:
+            return mount.host if path == mount.guest else f"{mount.host}/{below}"
+    return None
+
+
 @dataclass(frozen=True)
 class Storage:
     """All that a component may reach of the file system. A rule's `preopen` is a mount's index."""

@@ -11,8 +11,6 @@ import platform
 from enum import StrEnum
 from functools import cache
 
-from .weave import shipped
-
 
 class Tier(StrEnum):
     """Which compiler made the code. Code of one does not load in the engine of the other."""
@@ -31,7 +29,10 @@ def fingerprint() -> str:
 
     The guards' bytes, wasmtime's version, engine settings, and the machine.
     """
-    from importlib import metadata  # 10 ms, which listing components need not pay
+    # 13 ms, which listing components need not pay.
+    from importlib import metadata
+
+    from .weave import shipped
 
     guard = shipped()
     parts = (

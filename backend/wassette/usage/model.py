@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from wassette.policy import EnvironmentRule, NetworkRule, Policy, StorageRule
+from wassette.policy.model import text_of
 
 Rule: TypeAlias = StorageRule | NetworkRule | EnvironmentRule
 
@@ -77,17 +78,6 @@ def allowed(policy: Policy) -> list[tuple[str, int, Rule]]:
         ("environment", policy.environment_allow),
     )
     return [(kind, index, rule) for kind, rules in kinds for index, rule in enumerate(rules)]
-
-
-def text_of(rule: Rule) -> str:
-    """A rule in one line."""
-    match rule:
-        case StorageRule(uri, access):
-            return f"{','.join(sorted(access))} {uri}"
-        case NetworkRule(host, cidr, methods):
-            return " ".join((*([",".join(methods)] if methods else []), host or cidr or ""))
-        case EnvironmentRule(key):
-            return key
 
 
 def key_of(rule: Rule) -> str:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from wassette.errors import PolicyError
 from wassette.policy import Access, NetworkRule, Policy, PolicyDocument, StorageRule
 from wassette.policy.files import resolve_path
+from wassette.policy.model import text_of
 from wassette.policy.network import PORTS, NetworkTarget, rule_covers
 from wassette.policy.patterns import ANY_DEPTH, Pattern, is_wild
 from wassette.policy.rules import SCHEME
 from wassette.policy.storage import written_pattern
 
 from .match import leads, needed, target_of
-from .model import FileUse, How, NetworkUse, text_of
+from .model import FileUse, How, NetworkUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,12 +7,11 @@ grant is said to be unused, and nothing can be learned.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from typing import TYPE_CHECKING
 
 from wassette.errors import StoreError
+from wassette.sqlite import BUSY_TIMEOUT, make_private, make_tables, use_journal
 
 from .model import FileUse, How, NetworkUse, Observed
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 VERSION = 1
 MAX_USES = 5000
 """Uses that are kept of one component that is watched."""
-BUSY_TIMEOUT = 5.0
 _SCHEMA = f"""
 CREATE TABLE began (directory TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
 CREATE TABLE grants (
@@ -181,28 +179,13 @@ class UsageStore:
 
     def _opened(self) -> sqlite3.Connection:
         path = self._path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Before SQLite does: its files get the mode of the first.
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            info = os.fstat(fd)
-        finally:
-            os.close(fd)
-        if not stat.S_ISREG(info.st_mode):
-            raise StoreError(f"{path} is not a file")
-        if hasattr(os, "getuid") and info.st_uid != os.getuid():
-            raise StoreError(f"{path} belongs to another user")
+        make_private(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_journal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("BEGIN IMMEDIATE")
-            (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found == 0:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-            connection.commit()
-            if found not in (0, VERSION):
+            found = make_tables(connection, _SCHEMA)
+            if found != VERSION:
                 raise StoreError(
                     f"{path} was written by another version of Wassette (format {found}); "
                     "update Wassette, or delete it: only what components used is in it"

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from wassette.errors import StoreError
+from wassette.policy.model import text_of
 
-from .model import UNUSED_DAYS, Rule, UnusedGrant, allowed, key_of, text_of
+from .model import UNUSED_DAYS, Rule, UnusedGrant, allowed, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,8 @@ from wassette.approvals import model
 from wassette.approvals.choices import describe, parse_rule, rule_text
 from wassette.approvals.database import OPEN, State
 from wassette.approvals.text import in_ascii, shown
-from wassette.policy import EnvironmentRule, NetworkRule, PolicyDocument, StorageRule
+from wassette.approvals.write import put
+from wassette.policy import PolicyDocument
 
 from . import models
 
@@ -217,15 +218,7 @@ def _with_rule(component_id: str, text: str, rule: Rule) -> str:
         document = (
             PolicyDocument.from_text(text, "policy") if text else PolicyDocument.new(component_id)
         )
-        match rule:
-            case StorageRule(uri, access):
-                document.grant_storage(uri, access)
-            case NetworkRule():
-                document.grant_network_rule(rule)
-            case EnvironmentRule(key):
-                document.grant_environment(key)
-            case model.MemoryRule(limit):
-                document.set_memory(limit)
+        put(document, rule)
     except errors.PolicyError:
         return ""
     return document.to_text()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from wassette import errors
 from wassette.policy import PolicyDocument, PolicyStatus
+from wassette.policy.rules import named_root
 
 from . import models, problems, words
 from .words import clean
@@ -185,8 +186,8 @@ def policy(host: Host, component_id: str, unused: Iterable[UnusedGrant] = ()) ->
             found = words.permissions(document.policy, document.line, _days(unused))
     roots = {name: str(path) for name, path in view.roots.items()}
     for permission in found:
-        if permission.kind == "storage" and not permission.rule.startswith("fs:///"):
-            roots.setdefault(permission.rule.removeprefix("fs://").partition("/")[0], "")
+        if permission.kind == "storage" and (root := named_root(permission.rule)) is not None:
+            roots.setdefault(root, "")
     return models.Policy(
         status=view.status.value,
         yaml=text,

@@ -18,7 +18,7 @@ from support.cli import Cli, component, multiply
 from wassette import __main__ as entry
 from wassette._version import __version__
 from wassette.cli import progress
-from wassette.host import Host
+from wassette.host.inventory import Inventory
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 
@@ -136,10 +136,10 @@ def test_internal_runs_the_fork_server(cli: Cli) -> None:
 
 
 def test_unexpected_exceptions(inside: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Host) -> None:
+    def broken(_: Inventory) -> None:
         raise ZeroDivisionError("a fault \x1b[2J")
 
-    monkeypatch.setattr(Host, "components", broken)
+    monkeypatch.setattr(Inventory, "all", broken)
     done = inside("component", "list")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("Error: internal error: ZeroDivisionError: a fault \\u{1b}[2J\n")
@@ -154,13 +154,13 @@ def test_unexpected_exceptions(inside: Any, monkeypatch: pytest.MonkeyPatch) -> 
 def test_causes_are_listed(inside: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from wassette.errors import StoreError
 
-    def broken(_: Host) -> None:
+    def broken(_: Inventory) -> None:
         try:
             raise OSError("disk on fire")
         except OSError as error:
             raise StoreError("it cannot be read") from error
 
-    monkeypatch.setattr(Host, "components", broken)
+    monkeypatch.setattr(Inventory, "all", broken)
     done = inside("component", "list")
     assert done.err == "Error: it cannot be read\nCaused by:\n  0: disk on fire\n"
 

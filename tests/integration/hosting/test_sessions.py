@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wassette.components.record import ComponentRecord
-from wassette.host import Host, _Running
+from wassette.host import Host
+from wassette.host.running import Running
 from wassette.recording import Call
 from wassette.session import Session
 
@@ -40,7 +41,7 @@ async def test_variables_and_bound_secrets_are_the_sessions(probed: Settings) ->
                 grants = await host.current_grants("c-probe", session)
                 assert dict(grants.environment)["PLAIN"] == plain
                 assert [bound.value for bound in grants.secrets] == [token]
-                rules = await host._rules(_running(host, session))
+                rules = await host._parts.routing.rules(_running(host, session))
                 assert [bound.value for bound in rules.secrets] == [token]
             grants = await host.current_grants("c-probe", none)
             assert (grants.environment, grants.secrets) == ((), ())
@@ -48,10 +49,10 @@ async def test_variables_and_bound_secrets_are_the_sessions(probed: Settings) ->
     assert "token-of-one" not in repr(one)
 
 
-def _running(host: Host, session: Session) -> _Running:
+def _running(host: Host, session: Session) -> Running:
     record = host.store.get("c-probe")
     assert isinstance(record, ComponentRecord)
-    return _Running(record, session, Call("x", record.id, record.digest, None), None)
+    return Running(record, session, Call("x", record.id, record.digest, None), None)
 
 
 async def test_equal_sessions_are_not_the_same(probed: Settings) -> None:

@@ -237,7 +237,7 @@ async def test_requests_at_the_same_time(guest: Host, internet: Internet) -> Non
     assert result.value == ["200"] * 30
     assert time.monotonic() - began < 25  # one after the other would take 30
     assert len(result.exchanges) == 30
-    relay: Any = guest._way_out._relay
+    relay: Any = guest._parts.way_out._relay
     relay.options = replace(relay.options, max_requests_per_component=4)
     more = await call(guest, "together", url="http://x.com/do/wait/3", count=12)
     assert sorted(more.value) == ["200"] * 4 + ["connection-limit-reached"] * 8
@@ -340,7 +340,7 @@ async def test_cancelling_at_any_moment(guest: Host) -> None:
             await running
     assert (await request(guest, "http://x.com/")).value["ok"]["status"] == 200
     assert len(workers() - before) <= 4  # others are started meanwhile, none is lost
-    assert guest._pool.processes <= guest._pool.size
+    assert guest._parts.pool.processes <= guest._parts.pool.size
 
 
 # ---- permissions that change ---------------------------------------------------------------------
@@ -363,13 +363,14 @@ async def test_a_grant_counts_within_a_call(
 ) -> None:
     await connected.load(str(fixture_component("c-http")))
     asked = asyncio.Event()
-    decide = connected._route
+    routing = connected._parts.routing
+    decide = routing.route
 
     async def route(*arguments: Any) -> Any:
         asked.set()
         return await decide(*arguments)
 
-    monkeypatch.setattr(connected, "_route", route)
+    monkeypatch.setattr(routing, "route", route)
     arguments = {"first": "http://x.com/1", "pause": 1500, "second": "http://x.com/2"}
     running = asyncio.create_task(call(connected, "twice", **arguments))
     await asked.wait()
@@ -401,12 +402,12 @@ async def test_a_component_without_requests_has_no_door(
     """And the relay, which is heavy, is not even started."""
     await connected.load(str(fixture_component("c-probe")))
     assert (await call(connected, "add", a=1, b=2)).value == 3
-    assert connected._way_out._relay is None
+    assert connected._parts.way_out._relay is None
 
 
 async def test_doors_close_with_their_workers(guest: Host) -> None:
     await request(guest, "http://x.com/")
-    relay: Any = guest._way_out._relay
+    relay: Any = guest._parts.way_out._relay
     [port] = relay.closed_ports
     await guest.close()
     assert not relay.closed_ports

@@ -15,6 +15,8 @@ from support.asking import web
 from support.wat import CALC, component, one_function, write
 from support.window_api import Page, Windowed, open_page, windowed
 from wassette.answers import Client
+from wassette.asking import Caller
+from wassette.recording import Call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -524,6 +526,28 @@ async def test_always_writes_the_rule_and_can_be_taken_back(
         policy = await fetching.ok("GET", "/api/components/c-http/policy")
         assert policy["permissions"] == []
         assert not (await fetching.ok("POST", f"{path}/revoke"))["revoked"]
+
+
+async def test_all_that_a_component_came_with_can_be_taken_back(
+    page: Page, world: Windowed, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "theirs", "calc")
+    (path.parent / "policy.yaml").write_text(
+        'version: "1.0"\npermissions:\n  network:\n    allow:\n      - host: api.example.com\n'
+        "  environment:\n    allow:\n      - key: TOKEN\n"
+    )
+    await world.host.load(str(path))
+    caller = Caller(CLIENT, Call("load-component", "calc", "ab" * 32, CLIENT), {})
+    asking = asyncio.create_task(world.host.ask_for_wanted("calc", caller))
+    [asked] = await page.pending()
+    there = f"/api/approvals/{asked['id']}"
+    body = {"digest": asked["digest"], "allow": True, "scope": "always"}
+    decided = await page.ok("POST", f"{there}/decision", body)
+    assert (await asyncio.wait_for(asking, 60)).allowed
+    assert len((await page.ok("GET", "/api/components/calc/policy"))["permissions"]) == 2
+    assert decided["approval"]["can_revoke"]
+    assert (await page.ok("POST", f"{there}/revoke"))["revoked"]
+    assert (await page.ok("GET", "/api/components/calc/policy"))["permissions"] == []
 
 
 async def test_taking_back_never_takes_what_was_changed_since(

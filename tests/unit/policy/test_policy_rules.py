@@ -85,3 +85,14 @@ def test_method_is_upper_case() -> None:
     assert rules.check_method("get") == "GET"
     with pytest.raises(PolicyError):
         rules.check_method("GET /")
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("fs:///a/b", None), ("fs:///", None), ("fs:///**", None),
+        ("fs://work", "work"), ("fs://work/", "work"), ("fs://work/a/*.md", "work"),
+    ],
+)  # fmt: skip
+def test_the_root_that_a_uri_is_about(uri: str, name: str | None) -> None:
+    assert rules.named_root(uri) == name

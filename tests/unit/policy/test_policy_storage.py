@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wassette.errors import NotEnforceable, PolicyError
 from wassette.policy import Access, Mount, StorageRule, check_enforceable_storage, places
-from wassette.policy.storage import Storage, resolve_storage
+from wassette.policy.storage import Storage, host_path, resolve_storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -604,3 +604,23 @@ def _fits(parts: list[str], names: list[str]) -> bool:
     if parts[0] == "**":
         return any(_fits(parts[1:], names[i:]) for i in range(len(names) + 1))
     return bool(names) and parts[0] in ("*", names[0]) and _fits(parts[1:], names[1:])
+
+
+MOUNTS = (
+    Mount("/home/me", "/home/me", writable=False),
+    Mount("/srv/notes", "/notes", writable=True),
+    Mount("/real/deep", "/home/me/deep", writable=False),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("/home/me/a.txt", "/home/me/a.txt"), ("/home/me", "/home/me"),
+        ("/home/me/deep/x", "/real/deep/x"), ("/home/me/deeper/x", "/home/me/deeper/x"),
+        ("/notes/n", "/srv/notes/n"), ("/notes", "/srv/notes"),
+        ("/notes2/n", None), ("/home", None), ("/", None),
+    ],
+)  # fmt: skip
+def test_a_path_of_a_component_as_others_name_it(path: str, there: str | None) -> None:
+    assert host_path(MOUNTS, path) == there
