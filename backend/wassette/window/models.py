@@ -222,6 +222,8 @@ LoadStage = Literal[
 
 class LoadRequest(Body):
     reference: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    """That its bytes must have; others are refused."""
 
 
 class LoadReview(Model):
@@ -256,6 +258,8 @@ class LoadReview(Model):
 class Load(Model):
     id: str
     reference: str
+    digest: str | None
+    """That its bytes must have, if whoever began it said so."""
     stage: LoadStage
     done: int | None
     """Bytes, or parts of `total`."""
@@ -722,6 +726,8 @@ class CatalogEntry(Model):
     source: str
     """`starter`, or where the entry comes from."""
     component_id: str
+    digest: str | None
+    """Of the bytes that the catalog means, if it says so: to be asked for when it is loaded."""
     loaded: bool
 
 
