@@ -34,12 +34,13 @@ from .code import Code, CodeCache
 from .components import sources
 from .components.record import ComponentRecord, Stamp
 from .components.store import ComponentStore, Unexamined
-from .config import Approvals
+from .config import Approvals, retention
 from .errors import (
     CallError,
     ComponentChanged,
     ComponentError,
     ComponentNotFound,
+    ConfigError,
     DigestMismatch,
     HostPaused,
     InvalidArguments,
@@ -97,6 +98,7 @@ from .workers.process import Outcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
+    from .activity_options import Retention
     from .answers import Client, Preview, Progress, Review
     from .approvals.model import ApprovalRequest, Component, Rule
     from .approvals.overlay import Extra
@@ -234,7 +236,9 @@ class Host:
             settings.secrets_dir or paths().secrets, Place(settings.secrets)
         )
         self._secret_reader = SecretReader(self._secrets)
-        self._recorder = Recorder(paths().activity, self._secrets.values_read)
+        self._recorder = Recorder(
+            paths().activity, self._secrets.values_read, partial(_retention, settings)
+        )
         self._usage = Usage(paths().usage, settings.component_dir)
         self.learning = Learning(
             self.store, self.policies, self._usage, self._recorder, self._storage
@@ -1536,6 +1540,15 @@ def _with(state: PolicyState, extra: Extra) -> PolicyState:
             environment_allow=(*policy.environment_allow, *map(EnvironmentRule, keys)),
         ),
     )
+
+
+def _retention(settings: Settings) -> Retention:
+    """How much of the record is kept: as configured now, or as it was when the host started."""
+    try:
+        return retention()
+    except ConfigError as error:
+        log.warning("the activity record is kept as before: %s", error)
+        return settings.retention
 
 
 def _named_roots(policy: Policy | None) -> set[str]:

@@ -26,7 +26,11 @@ _VARIABLES = {
     "idle_timeout": "WASSETTE_IDLE_TIMEOUT",
     "walls": config.WALLS_VARIABLE,
     "secrets": "WASSETTE_SECRETS",
+    "activity_days": "WASSETTE_ACTIVITY_DAYS",
+    "activity_megabytes": "WASSETTE_ACTIVITY_MEGABYTES",
 }
+_AT_ONCE = ("activity_days", "activity_megabytes")
+"""Those that a host heeds while it runs."""
 _LOCK_TIMEOUT = 10.0
 _EVERY = tuple(models.SettingsValues.model_fields)
 
@@ -41,7 +45,11 @@ def read(started: Settings, environ: Mapping[str, str] | None = None) -> models.
         file=clean(str(config.config_file(environ))),
         values=values,
         from_environment=[key for key, name in _VARIABLES.items() if environ.get(name)],
-        later=[key for key in _EVERY if getattr(values, key) != getattr(before, key)],
+        later=[
+            key
+            for key in _EVERY
+            if key not in _AT_ONCE and getattr(values, key) != getattr(before, key)
+        ],
         directories={
             "components": clean(str(started.component_dir)),
             "config": clean(str(ours.config)),
@@ -61,6 +69,8 @@ def _values(settings: Settings) -> models.SettingsValues:
         meta_tools=settings.meta_tools,
         walls="require" if settings.walls == "require" else "best-effort",
         secrets=cast("Literal['auto', 'keyring', 'file']", settings.secrets),
+        activity_days=settings.retention.days,
+        activity_megabytes=settings.retention.megabytes,
     )
 
 

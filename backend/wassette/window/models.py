@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from wassette.activity_options import LEAST_MEGABYTES, MOST_DAYS, MOST_MEGABYTES
+
 ID = r"^[a-z0-9][a-z0-9._-]{0,127}$"
 
 
@@ -670,6 +672,8 @@ class SettingsValues(Model):
     meta_tools: bool
     walls: Literal["best-effort", "require"]
     secrets: Literal["auto", "keyring", "file"]
+    activity_days: float
+    activity_megabytes: float
 
 
 class Settings(Model):
@@ -692,6 +696,8 @@ class SettingsChange(Body):
     meta_tools: bool | None = None
     walls: Literal["best-effort", "require"] | None = None
     secrets: Literal["auto", "keyring", "file"] | None = None
+    activity_days: Annotated[float, Field(gt=0, le=MOST_DAYS)] | None = None
+    activity_megabytes: Annotated[float, Field(ge=LEAST_MEGABYTES, le=MOST_MEGABYTES)] | None = None
 
 
 class Licence(Model):

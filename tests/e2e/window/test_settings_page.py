@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from support.hosted import Hosted, Pages
 
+TALL = (1440, 2400)
+"""All of the page."""
 BEFORE = """# mine
 approval_timeout = 120  # two minutes
 
@@ -54,6 +56,29 @@ def test_what_is_set_is_written(here: Hosted, pages: Pages) -> None:
     page.get_by_role("button", name="Undo").last.click()
     expect(page.get_by_role("radio", name="Deny, and do not ask")).to_be_checked()
     assert tomllib.loads(file.read_text())["approvals"] == "deny"
+
+
+def test_how_much_of_the_record_is_kept(here: Hosted, pages: Pages) -> None:
+    file = config_file()
+    page = pages.open(here, "/settings", TALL)
+    days = page.get_by_label("Keep activity for")
+    expect(days).to_have_value("30")
+    expect(page.get_by_label("And no more of it than")).to_have_value("200")
+    days.fill("0")
+    expect(page.get_by_text("Between 1 and 3,650 days.")).to_be_visible()
+    # By keyboard: Tab goes to the button that has come.
+    days.fill("7")
+    days.press("Tab")
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("What was done")).to_contain_text("Saved")
+    assert tomllib.loads(file.read_text()) == {"activity_days": 7}
+    expect(page.get_by_text("In force from the next start on.")).to_have_count(0)
+    page.get_by_role("button", name="Undo").last.click()
+    expect(days).to_have_value("30")
+    assert tomllib.loads(file.read_text()) == {"activity_days": 30}
+    assert pages.of(page).findings() == []
+    shoot(page, "settings-kept")
 
 
 def test_a_file_with_a_mistake_is_left_alone(here: Hosted, pages: Pages) -> None:

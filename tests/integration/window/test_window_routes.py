@@ -695,6 +695,18 @@ async def test_settings(page: Page, home: Path, monkeypatch: pytest.MonkeyPatch)
     broken = await page.send("PATCH", "/api/settings", {"meta_tools": True})
     assert broken.status == 422
     assert file.read_text() == "nonsense ["
+    file.write_text("")
+    kept = await page.ok("PATCH", "/api/settings", {"activity_days": 7, "activity_megabytes": 50})
+    assert (kept["values"]["activity_days"], kept["values"]["activity_megabytes"]) == (7, 50)
+    assert file.read_text() == "activity_days = 7\nactivity_megabytes = 50\n"
+    assert "activity_days" not in kept["later"]  # a host that runs heeds it
+    for value in (0, 3651, "few"):
+        refused = await page.send("PATCH", "/api/settings", {"activity_days": value})
+        assert refused.status == 422
+    monkeypatch.setenv("WASSETTE_ACTIVITY_DAYS", "3")
+    fixed = await page.ok("GET", "/api/settings")
+    assert fixed["values"]["activity_days"] == 3
+    assert "activity_days" in fixed["from_environment"]
     about = await page.ok("GET", "/api/about")
     assert any(one["name"] == "wasmtime" for one in about["licences"])
 

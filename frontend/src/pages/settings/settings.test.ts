@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 
-import { directoryName, DURATIONS, inWords, wrong } from './settings'
+import { directoryName, inWords, KEPT, RUNNING, WAITING, wrong } from './settings'
 
 describe('a number of seconds', () => {
-  const [timeout, , idle] = DURATIONS
-  if (!timeout || !idle) throw new Error('there are three')
+  const [timeout] = WAITING
+  const [idle] = RUNNING
+  if (!timeout || !idle) throw new Error('they are there')
 
   it.each([['300'], [' 300 '], ['0.5e3'], ['86400']])('can be %s', (text) => {
     expect(wrong(text, timeout)).toBe(null)
@@ -25,6 +26,28 @@ describe('a number of seconds', () => {
     [NaN, null],
   ])('%s is %s', (value, text) => {
     expect(inWords(value)).toBe(text)
+  })
+})
+
+describe('how much of the record is kept', () => {
+  const [days, megabytes] = KEPT
+  if (!days || !megabytes) throw new Error('they are there')
+
+  it.each([['1'], ['7.5'], ['3650']])('can be %s days', (text) => {
+    expect(wrong(text, days)).toBe(null)
+  })
+  it.each([
+    ['', 'Write a number of days.'],
+    ['a week', 'Write a number of days.'],
+    ['0', 'Between 1 and 3,650 days.'],
+    ['4000', 'Between 1 and 3,650 days.'],
+  ])('cannot be "%s" days', (text, problem) => {
+    expect(wrong(text, days)).toBe(problem)
+  })
+  it('has a size in MB', () => {
+    expect(wrong('200', megabytes)).toBe(null)
+    expect(wrong('200 MB', megabytes)).toBe('Write a number of MB.')
+    expect(wrong('0.5', megabytes)).toBe('Between 1 and 100,000 MB.')
   })
 })
 
