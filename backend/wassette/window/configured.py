@@ -12,7 +12,7 @@ from wassette.components.store import write_atomically
 from wassette.errors import ConfigError, StoreError
 from wassette.paths import paths
 
-from . import models
+from . import models, problems
 from .words import clean
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wassette.config import Settings
+
+    from .offered import Offered
 
 _VARIABLES = {
     "approvals": config.APPROVALS_VARIABLE,
@@ -35,7 +37,9 @@ _LOCK_TIMEOUT = 10.0
 _EVERY = tuple(models.SettingsValues.model_fields)
 
 
-def read(started: Settings, environ: Mapping[str, str] | None = None) -> models.Settings:
+def read(
+    started: Settings, offered: Offered, environ: Mapping[str, str] | None = None
+) -> models.Settings:
     """`started`: what this host was started with. Raises `ConfigError`."""
     environ = os.environ if environ is None else environ
     now = config.load(component_dir=started.component_dir, environ=environ)
@@ -57,6 +61,7 @@ def read(started: Settings, environ: Mapping[str, str] | None = None) -> models.
             "state": clean(str(ours.state)),
             "cache": clean(str(ours.cache)),
         },
+        autostart=None if offered.autostart is None else offered.autostart.enabled(),
     )
 
 
@@ -72,6 +77,18 @@ def _values(settings: Settings) -> models.SettingsValues:
         activity_days=settings.retention.days,
         activity_megabytes=settings.retention.megabytes,
     )
+
+
+def start_at_login(offered: Offered, enabled: bool) -> None:
+    """Raises `Refusal` where that is not for this process to set, `WassetteError`."""
+    if offered.autostart is None:
+        raise problems.Refusal(
+            409,
+            "This host is not a part of the desktop app, which is what starts at login",
+            way_out="Start it with `wassette desktop`, and choose Start at login in the menu of "
+            "its icon",
+        )
+    offered.autostart.set(enabled)
 
 
 def change(wanted: models.SettingsChange, environ: Mapping[str, str] | None = None) -> None:

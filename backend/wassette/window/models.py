@@ -686,6 +686,12 @@ class Settings(Model):
     later: list[str]
     """Those that are others than this host was started with, and hold from its next start on."""
     directories: dict[str, str]
+    autostart: bool | None
+    """Whether the desktop app starts at login. Null: the host is not in it, so it is set there."""
+
+
+class AutostartChange(Body):
+    enabled: bool
 
 
 class SettingsChange(Body):

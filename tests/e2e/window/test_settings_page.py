@@ -5,16 +5,22 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING
 
+import pytest
+from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import expect
 
-from support.hosted import shoot
+from support.hosted import hosted, shoot
 from support.window import NARROW
 from wassette.config import config_file
+from wassette.window.offered import Offered
+from wassette_desktop.autostart import XdgAutostart
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from support.hosted import Hosted, Pages
+    from wassette.config import Settings
 
 TALL = (1440, 2400)
 """All of the page."""
@@ -79,6 +85,47 @@ def test_how_much_of_the_record_is_kept(here: Hosted, pages: Pages) -> None:
     assert tomllib.loads(file.read_text()) == {"activity_days": 30}
     assert pages.of(page).findings() == []
     shoot(page, "settings-kept")
+
+
+@pytest.fixture
+def in_the_app(settings: Settings, home: Path) -> Iterator[Hosted]:
+    """As in the desktop app, with what it has for Linux."""
+    autostart = XdgAutostart(home / "config")
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(hosted(settings, portal, Offered(autostart))) as one,
+    ):
+        yield one
+
+
+def test_start_at_login(in_the_app: Hosted, pages: Pages, home: Path) -> None:
+    entry = home / "config" / "autostart" / "wassette.desktop"
+    page = pages.open(in_the_app, "/settings", TALL)
+    switch = page.get_by_role("switch", name="Start at login")
+    expect(switch).not_to_be_checked()
+    switch.focus()
+    page.keyboard.press("Space")
+    expect(switch).to_be_checked()
+    expect(page.get_by_label("What was done")).to_contain_text("starts when you log in")
+    assert "desktop" in entry.read_text()
+    assert pages.of(page).findings() == []
+    shoot(page, "settings-in-the-app")
+    page.get_by_role("button", name="Undo").last.click()
+    expect(switch).not_to_be_checked()
+    assert not entry.exists()
+    # What cannot be written is said, and the switch is where it was.
+    entry.parent.rmdir()
+    entry.parent.write_text("a file")
+    pages.of(page).expected.add(422)
+    switch.check(force=True)
+    expect(page.get_by_role("alert").first).to_contain_text("wassette.desktop could not be changed")
+    expect(switch).not_to_be_checked()
+
+
+def test_without_the_app_it_says_where_it_is_set(here: Hosted, pages: Pages) -> None:
+    page = pages.open(here, "/settings", NARROW)
+    expect(page.get_by_text("and this host is not in it")).to_be_visible()
+    expect(page.get_by_role("switch", name="Start at login")).to_have_count(0)
 
 
 def test_a_file_with_a_mistake_is_left_alone(here: Hosted, pages: Pages) -> None:

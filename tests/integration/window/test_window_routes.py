@@ -711,6 +711,14 @@ async def test_settings(page: Page, home: Path, monkeypatch: pytest.MonkeyPatch)
     assert any(one["name"] == "wasmtime" for one in about["licences"])
 
 
+async def test_start_at_login_is_the_desktop_apps(page: Page, home: Path) -> None:
+    assert (await page.ok("GET", "/api/settings"))["autostart"] is None
+    refused = await page.send("PUT", "/api/settings/autostart", {"enabled": True})
+    assert refused.status == 409
+    assert "wassette desktop" in refused.json["way_out"]
+    assert not (home / "config" / "autostart").exists()
+
+
 async def test_catalog_and_files(page: Page, home: Path) -> None:
     [entry] = (await page.ok("GET", "/api/catalog?q=toolb"))["items"]
     assert (entry["reference"], entry["loaded"]) == ("starter:toolbox", False)
