@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wassette.host import Host
     from wassette.mcp.server import McpServer
     from wassette.provision import Provisioning
+    from wassette.web.options import WebOptions
     from wassette.window import WindowServer
     from wassette.window.offered import Autostart
 
@@ -58,6 +59,8 @@ class Http(Protocol):
 
     @property
     def url(self) -> str: ...
+
+    options: WebOptions
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
@@ -249,7 +252,7 @@ class _Process:
         self._code = 0
         self._idle: asyncio.TimerHandle | None = None
         self._place: tuple[int, int] | None = None
-        self._url: str | None = None
+        self._server: Http | None = None
         self._window: WindowServer | None = None
         self._opening = asyncio.Lock()
 
@@ -261,8 +264,7 @@ class _Process:
             self._host, self._mcp, self._stack = host, McpServer(host), stack
             await stack.enter_async_context(self._mcp.running())
             if self._http is not None:
-                server = await stack.enter_async_context(self._http(host, self._mcp))
-                self._url = server.url
+                self._server = await stack.enter_async_context(self._http(host, self._mcp))
             if self._provisioning is not None:
                 stack.push_async_callback(_ended, asyncio.create_task(self._provision(host)))
             with self._signals():
@@ -420,7 +422,9 @@ class _Process:
         async with self._opening:
             if self._window is None:
                 # In a thread: its imports take a second, in which clients are served.
-                server = await asyncio.to_thread(_make_window, self._host, self._autostart)
+                server = await asyncio.to_thread(
+                    _make_window, self._host, self._autostart, self._server
+                )
                 if self._ending.is_set():
                     raise ConfigError("This host is ending. Try again")
                 self._window = await self._stack.enter_async_context(server)
@@ -448,7 +452,7 @@ class _Process:
             "component_dir": str(self._settings.component_dir),
             "started": self._started,
         }
-        return {**facts, "url": self._url} if self._url is not None else facts
+        return {**facts, "url": self._server.url} if self._server is not None else facts
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
@@ -480,11 +484,11 @@ class _Process:
             rotate(self._meeting.log_path, sys.stderr.fileno())
 
 
-def _make_window(host: Host, autostart: Autostart | None) -> WindowServer:
+def _make_window(host: Host, autostart: Autostart | None, http: Http | None) -> WindowServer:
     from wassette.window import WindowServer
     from wassette.window.offered import Offered
 
-    return WindowServer(host, Offered(autostart))
+    return WindowServer(host, Offered(autostart, http))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

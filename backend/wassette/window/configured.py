@@ -93,7 +93,11 @@ def start_at_login(offered: Offered, enabled: bool) -> None:
 
 def change(wanted: models.SettingsChange, environ: Mapping[str, str] | None = None) -> None:
     """Write what is given and not null. Raises `ConfigError`, `StoreError`."""
-    values = wanted.model_dump(exclude_none=True)
+    write(wanted.model_dump(exclude_none=True), environ)
+
+
+def write(values: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> None:
+    """Have these keys be these values, and leave all else as it is. Raises as `change`."""
     if not values:
         return
     file = config.config_file(os.environ if environ is None else environ)

@@ -694,6 +694,34 @@ class AutostartChange(Body):
     enabled: bool
 
 
+class HttpServed(Model):
+    """A server for HTTP that runs in this host."""
+
+    url: str
+    tokens: int
+    """How many it takes; 0: whoever can connect comes in."""
+    where: str | None
+    later: bool
+    """Others are set by now, and count from its next start on."""
+
+
+class Tokens(Model):
+    """What MCP clients over HTTP have to send. No value of a token is ever answered."""
+
+    count: int
+    where: str | None
+    """What names them: an option, a variable or a key of config.toml. Null if there are none."""
+    file: str | None
+    """The file that they are in, if the settings name one."""
+    problem: str | None
+    """Why a server for HTTP would not start with them."""
+    can_make: bool
+    """Whether one can be made here: there is none yet, or it was made here."""
+    makes: str
+    """The file that it would be in."""
+    server: HttpServed | None
+
+
 class SettingsChange(Body):
     approvals: ApprovalsSetting | None = None
     approval_timeout: Annotated[float, Field(gt=0, le=86400)] | None = None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from wassette.web.options import WebOptions
 
 
 class Autostart(Protocol):
@@ -16,10 +19,20 @@ class Autostart(Protocol):
         ...
 
 
+class Http(Protocol):
+    """A server of MCP over HTTP, in this process."""
+
+    @property
+    def url(self) -> str: ...
+
+    options: WebOptions
+
+
 @dataclass(frozen=True)
 class Offered:
     autostart: Autostart | None = None
     """That of the desktop app, where the host is in it."""
+    http: Http | None = None
 
 
 NOTHING = Offered()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -9,8 +12,9 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import expect
 
+from support.cli import Cli
 from support.hosted import hosted, shoot
-from support.window import NARROW
+from support.window import NARROW, Window
 from wassette.config import config_file
 from wassette.window.offered import Offered
 from wassette_desktop.autostart import XdgAutostart
@@ -18,6 +22,8 @@ from wassette_desktop.autostart import XdgAutostart
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from playwright.sync_api import Browser
 
     from support.hosted import Hosted, Pages
     from wassette.config import Settings
@@ -126,6 +132,58 @@ def test_without_the_app_it_says_where_it_is_set(here: Hosted, pages: Pages) -> 
     page = pages.open(here, "/settings", NARROW)
     expect(page.get_by_text("and this host is not in it")).to_be_visible()
     expect(page.get_by_role("switch", name="Start at login")).to_have_count(0)
+
+
+@pytest.fixture
+def served(home: Path) -> Iterator[str]:
+    """`wassette serve --http` in a process, without a token; its address."""
+    command = Cli(home).command("serve", "--http", "--bind-address", "127.0.0.1:0")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stderr is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
+        assert found
+        yield found[0]
+        process.terminate()
+
+
+def test_tokens_for_http(served: str, browser: Browser, home: Path) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 2400}, reduced_motion="reduce")
+    window = Window.open(Cli(home), context)
+    page = window.go("/settings")
+    card = page.get_by_role("region", name="Tokens for HTTP")
+    expect(card).to_contain_text("None. Every program on this machine can call the tools")
+    expect(card).to_contain_text(f"{served}, without a token")
+    expect(card).not_to_contain_text("That is not what is set")
+    make = card.get_by_role("button", name="Make a token")
+    make.focus()
+    page.keyboard.press("Enter")
+    file = home / "config" / "wassette" / "tokens"
+    expect(card).to_contain_text("1 token, by token_file in")
+    expect(card).to_contain_text("That is not what is set")
+    token = file.read_text().split()[-1]
+    assert len(token) > 40
+    assert window.findings() == []
+    for scheme, width in (("light", 1440), ("dark", 1440), ("light", 360), ("dark", 360)):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": width, "height": 3000})
+        assert window.overflows() == []
+        shoot(page, f"settings-all-{scheme}-{width}")
+    page.set_viewport_size({"width": 1440, "height": 2400})
+    card.get_by_role("button", name="Replace it").click()
+    sure = page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))
+    expect(sure).to_contain_text("are refused")
+    assert window.findings() == []
+    page.keyboard.press("Escape")
+    assert file.read_text().split()[-1] == token
+    card.get_by_role("button", name="Replace it").click()
+    sure.get_by_role("button", name="Replace it").click()
+    expect(page.get_by_label("What was done").last).to_contain_text("A new token is in its file")
+    another = file.read_text().split()[-1]
+    assert another != token
+    assert token not in page.content()
+    assert another not in page.content()
+    assert window.complaints == []
+    context.close()
 
 
 def test_a_file_with_a_mistake_is_left_alone(here: Hosted, pages: Pages) -> None:

@@ -1,6 +1,7 @@
 // What can be set, and what it is said to be.
 
 import type { Schemas } from '$lib/api/client'
+import { count } from '$lib/format'
 
 export type Values = Schemas['schemas']['SettingsValues']
 export type Key = keyof Values
@@ -100,6 +101,21 @@ export function inWords(value: number): string | null {
     }
   }
   return null
+}
+
+export type Tokens = Schemas['schemas']['Tokens']
+
+/** Which tokens a server for HTTP would have, without any of them. */
+export function tokensSet(tokens: Tokens): string {
+  if (tokens.count === 0) return 'None. Every program on this machine can call the tools; it can grant nothing.'
+  return `${count(tokens.count, 'token')}, by ${tokens.where ?? 'the settings'}`
+}
+
+/** What runs now, which may be something else. */
+export function tokensServed({ server }: Tokens): string {
+  if (server === null) return 'No server for HTTP is in this host.'
+  const has = server.tokens === 0 ? 'without a token' : `with ${count(server.tokens, 'token')}`
+  return `${server.url}, ${has}${server.where ? `, by ${server.where}` : ''}`
 }
 
 const NAMES: Record<string, string> = {
