@@ -153,7 +153,7 @@ def decode_request(value: Any) -> ApprovalRequest:
     """Raises `ValueError`. Whether the digest is the expected one is for the caller to see."""
     try:
         data = _data(value)
-        if data["format"] != 1:
+        if type(data["format"]) is not int or data["format"] != 1:  # True == 1.0 == 1
             raise ValueError("another format")
         component, client = data["component"], _data(data["client"])
         return ApprovalRequest(
