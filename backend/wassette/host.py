@@ -26,6 +26,7 @@ from .answers import (
     ComponentState,
     Loaded,
     PolicyView,
+    Prospect,
     Refusal,
 )
 from .asking import Answer, Asking, Caller, Surroundings
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
 
     from .activity_options import Retention
     from .answers import Client, Preview, Progress, Review
-    from .approvals.model import ApprovalRequest, Component, Rule
+    from .approvals.model import ApprovalRequest, Component, Fact, Rule
     from .approvals.overlay import Extra
     from .asking import Dialog
     from .bundled import Wanted
@@ -1206,7 +1207,8 @@ class Host:
         if subject is None:
             return Answer(False, "; ".join(notes))
         component = Component(record.id, record.digest)
-        answer = await self.asking.ask(subject, component, caller, notes)
+        facts = await asyncio.to_thread(self._provenances.facts_of, record)
+        answer = await self.asking.ask(subject, component, caller, notes, facts)
         self._notify()
         return answer
 
@@ -1328,10 +1330,14 @@ class Host:
         record = self._record_or_none(component_id)
         return None if record is None else Component(record.id, record.digest)
 
-    async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
+    def facts_unfetched(self) -> list[Fact]:
+        """What a person should know before something is fetched."""
+        return self._provenances.facts_unfetched()
+
+    async def prospect(self, reference: str, digest: str) -> Prospect:
         """What a person should know before these bytes are loaded, or take the place of those
-        that are, and whether that is all. They are examined for that only if the ones that are
-        there have permissions.
+        that are. They are examined for that only if the ones that are there have permissions;
+        otherwise nothing of them is compiled or run.
 
         Raises `ComponentError`, `NotSigned` if they may not be loaded at all.
         """
@@ -1346,13 +1352,15 @@ class Host:
                 if pulled.digest != digest:
                     raise DigestMismatch(f"{located.source} changed while it was looked at")
                 origin = await self._provenances.look(pulled, located.path)
+                data = await asyncio.to_thread(incoming.read_bytes)
             self._provenances.check(origin, changes=False)
             notes = self._provenances.notes(origin)
+            facts = tuple(await asyncio.to_thread(self._provenances.facts, origin, data))
             if before is None:
-                return notes, True
+                return Prospect(tuple(notes), facts)
             notes.append(f"{located.id} is loaded already; this takes its place")
             if self.policies.read(located.id).status is PolicyStatus.ABSENT:
-                return notes, True
+                return Prospect(tuple(notes), facts)
             after = self._from(
                 origin,
                 await self._examine(located.id, incoming, digest, located.source, lambda *_: None),
@@ -1367,13 +1375,14 @@ class Host:
         if len(texts) > MAX_NOTES or any(
             len(quoted(text, 10 * MAX_NOTE)) > MAX_NOTE for text in texts
         ):
-            return [
-                *notes,
+            notes += [
                 f"more is different than can be shown here: the permissions of {located.id} wait "
                 "until you load it at a terminal, which shows it",
                 *texts[:MAX_NOTES],
-            ], False
-        return [*notes, f"it gets the permissions that {located.id} has", *texts], True
+            ]
+            return Prospect(tuple(notes), facts, complete=False)
+        notes += [f"it gets the permissions that {located.id} has", *texts]
+        return Prospect(tuple(notes), facts)
 
     def has_rule(self, component_id: str, rule: Rule) -> bool:
         """Whether the policy has this very rule already."""
