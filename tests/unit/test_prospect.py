@@ -98,7 +98,8 @@ def test_what_is_none_is_asked_about_all_the_same(data: bytes) -> None:
 def test_an_import_that_nobody_provides_is_said_first() -> None:
     found = said(data=importing("wasi:nn/inference"))
     assert found["Careful"] == [
-        "it imports “wasi:nn/inference (an interface)”, which Wassette does not provide, so it will not be loaded"
+        "it imports “wasi:nn/inference (an interface)”, which Wassette does not provide, so it "
+        "will not be loaded"
     ]
 
 

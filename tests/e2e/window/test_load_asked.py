@@ -6,10 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from support import wat
 from support.hosted import PATIENCE, shoot, text
+from support.sheet import armed
 from support.signing import by_key, new_key, public_pem
 from support.window import NARROW
 from wassette.config import Settings
@@ -56,10 +57,6 @@ def sign(path: Path, key: Any) -> None:
     path.with_name(f"{path.name}.sigstore.json").write_bytes(by_key(key, path.read_bytes()))
 
 
-def allow(page: Page) -> None:
-    page.locator('button:has-text("Allow")[aria-disabled="false"]').click()
-
-
 def test_signature_digest_and_reach_are_in_the_question(
     here: Hosted, pages: Pages, tool: Path
 ) -> None:
@@ -80,7 +77,7 @@ def test_signature_digest_and_reach_are_in_the_question(
     shoot(page, "approval-load-sheet")
     # Nothing is there before a person says so, by keyboard.
     assert here.host.store.ids() == []
-    expect(page.locator('button:has-text("Allow")[aria-disabled="false"]')).to_be_visible()
+    armed(page, "Allow")
     page.keyboard.press("Enter")
     # What it asks for is a question of its own, with the same facts.
     expect(sheet).to_contain_text("have the permission")
@@ -88,7 +85,7 @@ def test_signature_digest_and_reach_are_in_the_question(
     expect(sheet).to_contain_text("send HTTP requests to hosts that you allow")
     assert pages.of(page).findings() == []
     shoot(page, "approval-bundled-sheet")
-    page.locator('button:has-text("Deny")[aria-disabled="false"]').click()
+    armed(page, "Deny").click()
     assert '"granted":false' in text(call.result(PATIENCE)).replace(" ", "")
     assert here.host.store.ids() == ["fetcher"]
     assert here.policy("fetcher") == ""
@@ -121,6 +118,6 @@ def test_signatures_that_are_none(
         assert pages.of(page).overflows() == []
         shoot(page, "approval-load-sheet-narrow-dark")
         assert pages.of(page).findings() == []
-    page.locator('button:has-text("Deny")[aria-disabled="false"]').click()
+    armed(page, "Deny").click()
     assert call.result(PATIENCE).is_error
     assert here.host.store.ids() == []
