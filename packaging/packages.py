@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "packaging"
-BUILD = ROOT / "build"
-DIST = ROOT / "dist"
+# Elsewhere to see whether a second build gives the same.
+BUILD = Path(os.environ.get("PACKAGE_BUILD") or ROOT / "build")
+DIST = BUILD / "dist" if os.environ.get("PACKAGE_BUILD") else ROOT / "dist"
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}

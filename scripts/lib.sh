@@ -34,11 +34,16 @@ find_python() {
   return 1
 }
 
-# need_python [uv sync options]: the virtual environment in .venv, as uv.lock says.
+# need_python [uv sync options]: the virtual environment in .venv, as uv.lock says. One that is there
+# keeps its Python, whichever is first on the PATH: another would mean to install everything anew.
 need_python() {
   local python
-  python=$(find_python) || { install_system python3 python3-venv >&2; python=$(find_python); } ||
-    die "Python 3.11 or newer is needed"
+  if .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$root/.venv/bin/python
+  else
+    python=$(find_python) || { install_system python3 python3-venv >&2; python=$(find_python); } ||
+      die "Python 3.11 or newer is needed"
+  fi
   if command -v uv >/dev/null; then
     uv=uv
   else
@@ -163,4 +168,15 @@ need_packaging() {
     command -v "$command" >/dev/null || missing+=("${package%%:*}")
   done
   [ ${#missing[@]} = 0 ] || install_system "${missing[@]}"
+}
+
+# need_rust: the target of components, where there is Rust, for the tests of components in it, which
+# are skipped without.
+need_rust() {
+  command -v cargo >/dev/null && command -v rustc >/dev/null || return 0
+  local target=wasm32-wasip2
+  [ -d "$(rustc --print target-libdir --target "$target" 2>/dev/null)" ] && return
+  if command -v rustup >/dev/null; then
+    rustup --quiet target add "$target" >&2 || say "Rust's target $target could not be installed"
+  fi
 }

@@ -56,6 +56,7 @@ from .errors import (
 )
 from .fetching import Fetching
 from .learning import Learning
+from .noticing import Noticing
 from .outgoing import MAX_EXCHANGES, Held, Requests, WayOut
 from .paths import paths
 from .policy import (
@@ -1484,17 +1485,19 @@ class Host:
             if state.record is not None:
                 self._warm(state.id)
                 break  # one, so that the fork server runs; the others when they are called
-        while self._changed:
-            await asyncio.sleep(WATCH_INTERVAL)
-            version = self.store.version()
-            if version is not None and self._seen is not None and version == self._seen.version:
-                continue
-            try:
-                if any(state.error == _UNEXAMINED for state in self.components()):
-                    await self.examined()
-                self._notify()
-            except WassetteError as error:
-                log.warning("%s", error)
+        async with Noticing(self.store.directory, WATCH_INTERVAL) as noticing:
+            while self._changed:
+                told = await noticing.wait()
+                version, seen = self.store.version(), self._seen
+                known = seen is not None and version is not None and version == seen.version
+                if known and not told:
+                    continue
+                try:
+                    if any(state.error == _UNEXAMINED for state in self.components()):
+                        await self.examined()
+                    self._notify()
+                except WassetteError as error:
+                    log.warning("%s", error)
 
     def _look(self) -> _Seen:
         version = self._settled(self.store.version())

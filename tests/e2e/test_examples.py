@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import pytest
 from support.examples import EXAMPLES, built, use_tool_chains
 from support.internet import PUBLIC, Internet
 from support.starters import Hosted
+from support.toolchains import has_rust
 from wassette.host import Host
 from wassette.policy.parse import parse_policy
 from wassette.projects.project import read
@@ -170,7 +170,7 @@ async def test_eval_py(host: Host) -> None:
         assert "Error" in await tools.error("eval", expression=escape)
 
 
-@pytest.mark.skipif(not os.environ.get("WASSETTE_TEST_RUST"), reason="WASSETTE_TEST_RUST")
+@pytest.mark.skipif(not has_rust(), reason="no Rust here, or `scripts/test` has not set it up")
 async def test_fetch_rs(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,29 +6,32 @@ They are installed where `component build` would install them, but once for all 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from build import cache_folder
 
 from support.examples import use_tool_chains
 from support.processes import eventually
+from support.toolchains import folder, has_rust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-has_rust = bool(os.environ.get("WASSETTE_TEST_RUST"))  # a minute, and a target of rustup
 LANGUAGES = [
     "js",
     "py",
     "c",
     pytest.param("go", marks=pytest.mark.skipif(not shutil.which("go"), reason="no Go here")),
-    pytest.param("rust", marks=pytest.mark.skipif(not has_rust, reason="WASSETTE_TEST_RUST")),
+    pytest.param(
+        "rust",
+        marks=pytest.mark.skipif(
+            not has_rust(), reason="no Rust here, or `scripts/test` has not set it up"
+        ),
+    ),
 ]
 
 
@@ -36,7 +39,7 @@ LANGUAGES = [
 def tool_chains(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_tool_chains(monkeypatch)
     (home / "cache" / "wassette").mkdir(parents=True)
-    (home / "cache" / "wassette" / "tools").symlink_to(cache_folder() / "tools")
+    (home / "cache" / "wassette" / "tools").symlink_to(folder())
 
 
 def wassette(*arguments: str | Path, fails: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -303,6 +304,22 @@ async def test_sees_what_another_process_changes(settings: Settings, tmp_path: P
         )
         assert ours.tools().all() == []
         assert told.empty()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the directory itself shows nothing of it")
+async def test_sees_a_policy_that_an_editor_writes_in_place(host: Host, tmp_path: Path) -> None:
+    await host.load(str(wat.write(tmp_path, "calc")))
+    await host.grant_environment("calc", "HOME")
+    policy = host.store.directory / "calc.policy.yaml"
+    told: asyncio.Queue[Change] = asyncio.Queue()
+    async with host.watching(told.put_nowait):
+        await asyncio.sleep(0.2)  # it listens
+        with policy.open("r+") as file:
+            text = file.read().replace("HOME", "PATH")
+            file.seek(0)
+            file.write(text)
+        change = await asyncio.wait_for(told.get(), 20)
+    assert change == Change(tools=False, components=False, updated=frozenset({"calc"}))
 
 
 async def test_code_of_other_bytes_is_not_kept(host: Host, tmp_path: Path) -> None:

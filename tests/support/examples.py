@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build import NODE_MODULES, ROOT, cache_folder
+from build import ROOT, cache_folder
 from filelock import FileLock
 
+from support import toolchains
 from wassette.projects.build import build
 from wassette.projects.project import read
 from wassette.projects.tools import Tools
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
-REAL_HOME = Path.home()  # tests have others
 EXAMPLES = ROOT / "examples"
 PROJECTS = ROOT / "backend" / "wassette" / "projects"
 _BUILT = (".wasm", ".new", ".pyc", ".lock")
 
 
 def use_tool_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found by the tests' own Node.js, and kept from one test to the next."""
-    kept = cache_folder() / "tools"
-    kept.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setenv("PATH", f"{NODE_MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("GOCACHE", str(kept / "go"))
-    monkeypatch.setenv("CARGO_HOME", str(kept / "cargo"))
-    rustup = os.environ.get("RUSTUP_HOME", str(REAL_HOME / ".rustup"))
-    monkeypatch.setenv("RUSTUP_HOME", rustup)
+    """What was installed when the tests were set up, without a network."""
+    toolchains.folder().mkdir(parents=True, exist_ok=True)
+    for name, value in toolchains.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
 
 
 def built(name: str) -> Path:
@@ -49,7 +46,7 @@ def built(name: str) -> Path:
             copy = target.parent / "project"
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(folder, copy)
-            component = build(read(copy), Tools(cache_folder() / "tools", lambda _: None))
+            component = build(read(copy), Tools(toolchains.folder(), lambda _: None))
             component.replace(target)
     return target
 

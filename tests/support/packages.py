@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "installed"
 STAMP = PLACE / ".stamp"
+MOMENT = PLACE / ".moment"
+"""Has the `SOURCE_DATE_EPOCH` that they were built with: a later commit has another."""
 KINDS = ("tar", "deb", "wheel", "sdist")
 _SOURCES = ("backend", "desktop", "frontend/src", "packaging", "pyproject.toml", "uv.lock")
 
@@ -66,7 +68,18 @@ def build() -> None:
         return
     shutil.rmtree(PLACE, ignore_errors=True)
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    _run(sys.executable, "packaging/packages.py", "bundle", "tar", "deb", "wheel", "sbom", "sums")
+    moment = os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "log", "-1", "--format=%ct")
+    _run(
+        sys.executable,
+        "packaging/packages.py",
+        "bundle",
+        "tar",
+        "deb",
+        "wheel",
+        "sbom",
+        "sums",
+        SOURCE_DATE_EPOCH=moment,
+    )
     [archive] = ROOT.glob("dist/wassette-*-linux-*.tar.gz")
     app = PLACE / "tar/share/wassette-app"
     app.mkdir(parents=True)
@@ -78,11 +91,14 @@ def build() -> None:
     programs = _without_node(os.environ["PATH"])
     for kind, pattern in {"wheel": "dist/*.whl", "sdist": "dist/wassette_desktop-*.tar.gz"}.items():
         [file] = ROOT.glob(pattern)
-        _run(uv, "venv", "--quiet", "--python", sys.executable, PLACE / kind)
+        # As users have it: an environment of its own, and its commands in another directory.
         _run(
-            *(uv, "pip", "install", "--quiet", "--python", PLACE / kind / "bin/python", file),
-            path=programs,
+            *(uv, "tool", "install", "--quiet", "--python", sys.executable, file),
+            PATH=programs,
+            UV_TOOL_DIR=str(PLACE / kind / "tools"),
+            UV_TOOL_BIN_DIR=str(PLACE / kind / "bin"),
         )
+    MOMENT.write_text(moment)
     STAMP.write_text(digest())
 
 
@@ -102,10 +118,13 @@ def _without_node(path: str) -> str:
     return os.pathsep.join(kept)
 
 
-def _run(*command: str | Path, path: str | None = None) -> None:
-    env = {"PACKAGE_EFFORT": "1", **os.environ}
-    if path is not None:
-        env["PATH"] = path
+def _output(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _run(*command: str | Path, **environment: str) -> None:
+    env = {"PACKAGE_EFFORT": "1", **os.environ, **environment}
     subprocess.run([str(one) for one in command], cwd=ROOT, check=True, env=env)
 
 

@@ -60,9 +60,23 @@ def _pip(package: str) -> Callable[[Path], None]:
     return install
 
 
+def _filesystem() -> Path:
+    return _once("npm-server-filesystem-2026.8.31", _npm(FILESYSTEM))
+
+
+def _fetch() -> Path:
+    return _once("pypi-mcp-server-fetch-2026.10.24", _pip(FETCH))
+
+
+def install() -> None:
+    """Have them here before the tests run, which need no network then."""
+    _filesystem()
+    _fetch()
+
+
 def filesystem(*directories: Path) -> Any:
     """A client of the file system server of the protocol's authors."""
-    folder = _once("npm-server-filesystem-2026.8.31", _npm(FILESYSTEM))
+    folder = _filesystem()
     script = folder / "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
     node = NODE_MODULES / ".bin" / "node"
     return _client(str(node), str(script), *map(str, directories))
@@ -70,7 +84,7 @@ def filesystem(*directories: Path) -> Any:
 
 def fetch() -> Any:
     """A client of their fetch server."""
-    folder = _once("pypi-mcp-server-fetch-2026.10.24", _pip(FETCH))
+    folder = _fetch()
     options = ("--ignore-robots-txt", "--allow-private-ips")
     return _client(sys.executable, "-m", "mcp_server_fetch", *options, PYTHONPATH=str(folder))
 

@@ -69,6 +69,20 @@ def test_help_has_a_description_and_an_example(
     assert f"  wassette {' '.join(path)}" in help_text.partition("Examples:")[2]
 
 
+def test_the_tree_has_every_command_once() -> None:
+    shown: list[str] = []
+    group = ""
+    for line in text().partition("```\nwassette\n")[2].partition("```")[0].splitlines():
+        inside, names = line.startswith("│"), re.split(r"\s{2,}", line.lstrip("│├└─ "))[0]
+        prefix = f"{group} " if inside else ""
+        shown += [prefix + name for name in names.split(", ")]
+        group = group if inside else names
+    # `grant` and `revoke` have what they are about beside them.
+    every = {" ".join(path[:2]) for path, _ in commands()}
+    groups = {path[0] for path, _ in commands() if len(path) > 1}
+    assert sorted(shown) == sorted(every | groups)
+
+
 def test_short_help_is_not_cut_off() -> None:
     def check(command: click.Command, name: str) -> None:
         if isinstance(command, click.Group):

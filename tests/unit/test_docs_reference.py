@@ -11,6 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
+import click
 import pytest
 
 from support.documents import DOCS, ROOT
@@ -67,11 +68,39 @@ def test_settings_are_in_the_guide_as_well() -> None:
     assert [key for key in keys if not re.search(rf"\b{key}\b", guides)] == []
 
 
-def test_a_new_setting_cannot_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def forgotten(what: str, patch: pytest.MonkeyPatch) -> tuple[Any, str]:
+    """Leave something unexplained; the maker of its page, and what it should complain about."""
     module = reference()
-    monkeypatch.delitem(module._SETTINGS, "walls")
-    with pytest.raises(module.Unexplained, match="nothing explains walls"):
-        module.settings()
+    path, command = next(iter(module.all_commands()))
+    if what == "command":
+        patch.setattr(command, "help", None)
+        return module.commands, f"nothing explains `{path}`"
+    if what == "option":
+        for path, command in module.all_commands():
+            for option in command.params:
+                if isinstance(option, click.Option) and "--access" in option.opts:
+                    patch.setattr(option, "help", None)
+                    return module.commands, f"`--access` of `{path}`"
+    if what == "setting":
+        patch.delitem(module._SETTINGS, "walls")
+        return module.settings, "nothing explains walls"
+    if what == "policy key":
+        patch.delitem(module._POLICY, "cidr")
+        return module.policy, "nothing explains cidr"
+    if what == "tool":
+        tool = module.all_tools()[0]
+        patch.setattr(tool, "description", "")
+        return module.tools, f"nothing explains {tool.name}"
+    assert what == "error"
+    patch.setattr(PolicyError, "__doc__", None)
+    return module.errors, "nothing explains PolicyError"
+
+
+@pytest.mark.parametrize("what", ["command", "option", "setting", "policy key", "tool", "error"])
+def test_nothing_can_be_forgotten(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, complaint = forgotten(what, monkeypatch)
+    with pytest.raises(reference().Unexplained, match=re.escape(complaint)):
+        make()
 
 
 def test_policy_keys_are_those_of_the_model_and_in_the_guide() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Told how far a fetch is: the stage (`downloading`, `verifying`, `uploading`), bytes done, and how
 many there will be, if that is known. Called in the event loop."""
+
+Beside: TypeAlias = Callable[[str, int], Awaitable[bytes | None]]
+"""What lies beside a file on its web server, by what its name has more (`.sigstore.json`), of at
+most so many bytes; None if there is nothing. Raises `RegistryError`. Only usable while the fetch is
+open."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ class Pulled:
     policy: bytes | None = None
     """The policy layer: what the component asks for. Text of a stranger; at most 1 MiB."""
     repository: Repository | None = None
+    beside: Beside | None = None
+    """For one from a web server."""
 
     @property
     def manifest_digest(self) -> str | None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from wassette.secrets import Kept, Place
 
 _CONTENT_CODINGS = frozenset({"", "identity"})
+_NOT_THERE = frozenset({403, 404, 410})
+"""403 is what a bucket answers whose names are not to be listed."""
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -266,7 +268,21 @@ async def _fetch_file(web: Web, remote: HttpsReference, path: Path, progress: Pr
             f"{shown} has the digest sha256:{arrived.digest}, but sha256:{remote.digest} was asked "
             "for. It was not loaded."
         )
-    return Pulled(path, arrived.digest, arrived.size, str(remote))
+
+    async def beside(suffix: str, limit: int) -> bytes | None:
+        there = url.beside(suffix)
+        try:
+            async with web.send("GET", there, {"accept": "*/*"}) as answer:
+                page = answer.headers.get("content-type", "").lower().startswith("text/html")
+                if answer.status in _NOT_THERE or (answer.status == 200 and page):
+                    return None  # a page for people in place of a 404 is usual
+                if answer.status != 200:
+                    raise WebError(f"it answers {answer.status}", passing=answer.status in _AGAIN)
+                return await answer.read(limit)
+        except WebError as error:
+            raise RegistryError(f"{there.shown}: {error}", passing=error.passing) from None
+
+    return Pulled(path, arrived.digest, arrived.size, str(remote), beside=beside)
 
 
 @contextlib.contextmanager

@@ -105,6 +105,11 @@ class Url:
         """Where a `Location` leads from here. Raises `WebError`."""
         return Url.parse(urljoin(str(self), location))
 
+    def beside(self, suffix: str) -> Url:
+        """The file whose name is longer by `suffix`. A query stays: it may be what opens both."""
+        path, mark, query = self.rest.partition("?")
+        return Url(self.target, f"{path}{suffix}{mark}{query}")
+
     def __str__(self) -> str:
         return f"{self.target.scheme}://{self.authority}{self.rest}"
 

@@ -40,7 +40,7 @@ class Evidence:
     file: Path | None = None
     """Where it lay, for a local one: what lies beside it is looked at."""
     pulled: Pulled | None = None
-    """For one that was fetched. Its repository has to be open."""
+    """For one that was fetched, whose fetch is still open."""
 
     @property
     def manifests(self) -> tuple[str, ...]:
@@ -91,6 +91,8 @@ class Signatures:
         try:
             if evidence.pulled is not None and evidence.pulled.repository is not None:
                 found = await material.referring(evidence.pulled)
+            elif evidence.pulled is not None and evidence.pulled.beside is not None:
+                found = await material.on_the_server(evidence.pulled)
             elif evidence.file is not None:
                 found = await asyncio.to_thread(material.beside, evidence.file)
             else:
@@ -153,7 +155,7 @@ class Signatures:
             return f"nobody looked who signed it when it was loaded, and {required}. Load it again"
         return (
             f"it is not signed, and {required}. Ask its author for a signature; one of a file lies "
-            f"beside it, as NAME.wasm{material.SUFFIX}"
+            f"beside it, here or on its web server, as NAME.wasm{material.SUFFIX}"
         )
 
     def check(self, evidence: Evidence, signature: Signature) -> None:

@@ -1,4 +1,5 @@
-"""Where signatures of a component are: beside a file, or in the registry that it was pulled from.
+"""Where signatures of a component are: beside a file, here or on its web server, or in the registry
+that it was pulled from.
 
 Nothing of what is found is understood here. How much of it is taken is bounded, since whoever can
 push to a repository can add to it.
@@ -59,6 +60,12 @@ def beside(component: Path) -> list[Material]:
     if len(data) > MAX_BUNDLE:
         raise ValueError(f"{path.name} is too large to be a signature")
     return [Material(data)]
+
+
+async def on_the_server(pulled: Pulled) -> list[Material]:
+    """The bundle beside a file on a web server. Raises `RegistryError`."""
+    data = await pulled.beside(SUFFIX, MAX_BUNDLE) if pulled.beside is not None else None
+    return [] if data is None else [Material(data)]
 
 
 async def referring(pulled: Pulled) -> list[Material]:

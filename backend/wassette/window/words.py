@@ -80,7 +80,7 @@ def permissions(
     for action, rules in storage:
         for index, rule in enumerate(rules):
             words = sorted(one.value for one in rule.access)
-            text = f"{_may(action)} {_access(rule.access)} {_files(rule.uri)}"
+            text = f"{_may_do(action, rule.access)} {_files(rule.uri)}"
             add("storage", action, f"storage.{action}[{index}]", text, rule.uri, words)
     network: tuple[tuple[Literal["allow", "deny"], tuple[NetworkRule, ...]], ...]
     network = (("allow", policy.network_allow), ("deny", policy.network_deny))
@@ -121,10 +121,10 @@ def _may(action: str) -> str:
     return "may" if action == "allow" else "may not"
 
 
-def _access(access: frozenset[Access]) -> str:
-    if access == {Access.READ, Access.WRITE}:
-        return "read and write"
-    return "read" if Access.READ in access else "write"
+def _may_do(action: str, access: frozenset[Access]) -> str:
+    if access != {Access.READ, Access.WRITE}:
+        return f"{_may(action)} {'read' if Access.READ in access else 'write'}"
+    return "may read and write" if action == "allow" else "may neither read nor write"
 
 
 def _files(uri: str) -> str:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from support import releases
 from support.hosts import PATIENCE, eventually
-from support.packages import KINDS, ROOT, Installed, current, installed
+from support.packages import KINDS, MOMENT, ROOT, Installed, current, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ class Place:
     def __init__(self, one: Installed, home: Path) -> None:
         self.one, self.home = one, home
         runtime = home / "runtime"
-        runtime.mkdir(parents=True, mode=0o700)
+        runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A frozen one finds nothing on the PATH that could help it: no Python above all.
         path = "/nonexistent" if one.frozen else os.environ["PATH"]
         self.env = {
@@ -156,7 +158,7 @@ with sync_playwright() as playwright:
     page.get_by_role("navigation", name="Main").wait_for(timeout=60_000)
     page.goto(page.url.rstrip("/") + "/components")
     page.get_by_text("toolbox").first.wait_for(timeout=60_000)
-    page.goto(page.url.removesuffix("/components") + "/settings")
+    page.goto(page.url.removesuffix("/components") + "/settings?tab=about")
     page.get_by_text("packages, and their licences").click()
     page.get_by_text(sys.argv[3], exact=False).first.wait_for(timeout=60_000)
     browser.close()
@@ -256,6 +258,40 @@ def test_checksums_and_the_list_of_parts() -> None:
     assert parts["dependencies"][0]["dependsOn"] == sorted(references)
 
 
+def test_two_builds_are_the_same() -> None:
+    """File by file: if one of them ever has to differ, it is to be listed here, with the reason."""
+    app = installed("tar").wassette.parent
+    with tempfile.TemporaryDirectory() as folder:
+        again = Path(folder)
+        subprocess.run(
+            [sys.executable, "packaging/packages.py", "bundle", "tar", "deb", "wheel", "sbom"],
+            cwd=ROOT,
+            check=True,
+            timeout=600,
+            env={
+                "PACKAGE_EFFORT": "1",
+                **os.environ,
+                "PACKAGE_BUILD": folder,
+                "SOURCE_DATE_EPOCH": MOMENT.read_text(),
+            },
+        )
+        built = again / "bundle/wassette"
+        assert contents(built) == {
+            name: data for name, data in contents(app).items() if not name.startswith("share/")
+        }
+        for file in (again / "dist").glob("wassette*"):
+            assert file.read_bytes() == (ROOT / "dist" / file.name).read_bytes(), file.name
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """A digest of each file, by its name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
 def test_lintian_has_nothing_to_say() -> None:
     [package] = ROOT.glob("dist/*.deb")
     done = subprocess.run(
@@ -266,6 +302,35 @@ def test_lintian_has_nothing_to_say() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_script_installs_what_was_built_and_goes_without_leftovers(tmp_path: Path) -> None:
+    import packages
+
+    [archive] = ROOT.glob("dist/wassette-*-linux-*.tar.gz")
+    script = packages.filled(packages.HERE / "install.sh")
+    with releases.serving(tmp_path, script) as server:
+        server.release(archive.read_bytes(), version=packages.version())
+        done = server.run()
+        assert done.returncode == 0, done.stderr
+        one = Installed(
+            "script", server.home / ".local/bin/wassette", server.home / ".local/bin/wassette", True
+        )
+        place = Place(one, server.home)
+        assert place("--version") == f"wassette {packages.version()}\n"
+        place("component", "load", "starter:toolbox")
+        arguments = json.dumps({"text": "hello", "algorithm": "sha256"})
+        assert place("tool", "invoke", "hash", "--args", arguments).strip() == HELLO
+        kept = {name for name in server.left() if "wassette-app" not in name}
+        icon = f"icons/hicolor/scalable/apps/{packages.facts().id}.svg"
+        assert f".local/share/{icon}" in kept
+        again = server.run()  # an update, while it may be in use
+        assert again.returncode == 0, again.stderr
+        assert server.run("--uninstall").returncode == 0
+        # What is left is the user's: components, settings, what was recorded.
+        ours = (".local/share/wassette/", ".config/wassette/", ".cache/wassette/", ".local/state/")
+        assert [name for name in server.left() if not name.startswith(ours)] == []
+        assert any(name.endswith("components/toolbox.wasm") for name in server.left())
 
 
 def test_the_package_for_debian_installs_and_goes_without_leftovers(tmp_path: Path) -> None:

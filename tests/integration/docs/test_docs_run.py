@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.documents import DOCS, blocks
+from support.documents import DOCS, blocks, newcomer
 from support.hosts import end_hosts
 
 if TYPE_CHECKING:
@@ -25,23 +24,10 @@ PAGES = [
 @pytest.mark.skipif(os.name != "posix", reason="the blocks are for a shell")
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_run(page: Path, tmp_path: Path) -> None:
-    home, tools = tmp_path / "home", tmp_path / "bin"
+    home = tmp_path / "home"
+    environment = newcomer(home)
     work = home / "work"
-    work.mkdir(parents=True)
-    tools.mkdir()
-    command = tools / "wassette"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m wassette "$@"\n')
-    command.chmod(0o755)
-    environment = {
-        "HOME": str(home),
-        "PATH": f"{tools}{os.pathsep}/usr/bin{os.pathsep}/bin",
-        "LANG": "C.UTF-8",
-        "XDG_RUNTIME_DIR": str(home),
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-        # Nothing is fetched: whoever tries goes nowhere.
-        "https_proxy": "http://127.0.0.1:9",
-        "http_proxy": "http://127.0.0.1:9",
-    }
+    work.mkdir()
     try:
         for number, block in enumerate(blocks(page), 1):
             done = subprocess.run(
