@@ -144,6 +144,8 @@ _SETTINGS = {
     "plugin_dir": "The same, by its older name.",
     "environment_vars": "Variables that components can be permitted to read, as a table.",
     "idle_timeout": "Seconds without clients after which the host process ends.",
+    "activity_days": "For how many days the activity record is kept.",
+    "activity_megabytes": "How large it may become; then the oldest of it goes.",
     "walls": "`best-effort`, or `require`: nothing runs unless every wall stands that this operating "
     "system can have.",
     "approvals": "`ask`, `deny` or `allow-agent`: what happens when more is wanted than is permitted.",

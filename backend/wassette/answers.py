@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from .approvals.model import Fact
     from .components.record import ComponentRecord
     from .components.signature import Signature
     from .egress import Exchange
@@ -175,6 +176,17 @@ class Arrival:
 Review = Callable[[Arrival], Awaitable[bool]]
 """Looks at an arrival. Whether a person has seen it, with what is different; raises a
 `ComponentError` to leave everything as it was."""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a person is told who is asked whether an agent may have something loaded."""
+
+    notes: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    """What is known of it: signature, what it could do, what it asks for."""
+    complete: bool = True
+    """Whether that is all, so that they have seen what is different from what is there."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .answers import Client, Progress
     from .approvals.broker import Approvals
-    from .approvals.model import ApprovalRequest, Component, Rule, Scope, Subject
+    from .approvals.model import ApprovalRequest, Component, Fact, Rule, Scope, Subject
     from .approvals.overlay import Extra
     from .recording import Call, Recorder
 
@@ -152,9 +152,17 @@ class Asking:
         return self._approvals.overlay.rules(Component(*component), session, call) or None
 
     async def ask(
-        self, subject: Subject, component: Component | None, caller: Caller, notes: Iterable[str]
+        self,
+        subject: Subject,
+        component: Component | None,
+        caller: Caller,
+        notes: Iterable[str],
+        facts: Iterable[Fact] = (),
     ) -> Answer:
-        """Ask a person, and wait. Cancelling takes the question back. Raises nothing else."""
+        """Ask a person, and wait. Cancelling takes the question back. Raises nothing else.
+
+        `notes`, `facts`: see `approvals.compose`.
+        """
         began = time.monotonic()
         try:
             approvals = await self.approvals()
@@ -163,7 +171,7 @@ class Asking:
             if alone and caller.patience is not None:
                 timeout = min(timeout, caller.patience)
             request = await asyncio.to_thread(
-                self._compose, subject, component, caller, notes, timeout
+                self._compose, subject, component, caller, notes, facts, timeout
             )
         except NotAskable as error:
             return Answer(False, str(error))
@@ -223,6 +231,7 @@ class Asking:
         component: Component | None,
         caller: Caller,
         notes: Iterable[str],
+        facts: Iterable[Fact],
         timeout: float,
     ) -> ApprovalRequest:
         from .approvals.compose import compose
@@ -236,6 +245,7 @@ class Asking:
             call=caller.call.id,
             tool=caller.call.tool,
             arguments=caller.arguments,
+            facts=facts,
             notes=notes,
             secret_values=self.around.secret_values(),
             other_ids=self.around.ids(),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .activity_options import Retention, read_retention
 from .egress_options import EgressOptions, read_options
 from .errors import ConfigError, visible
 from .paths import paths
@@ -79,6 +80,8 @@ class Settings:
     egress: EgressOptions = field(default_factory=EgressOptions)
     """How components' requests leave, where they may; and how components are fetched."""
     registries: RegistryOptions = field(default_factory=RegistryOptions)
+    retention: Retention = field(default_factory=Retention)
+    """How much of the activity record is kept. What `retention` says later counts then."""
     signatures: SignatureOptions = field(default_factory=SignatureOptions)
     """Whose signatures count, and whether there has to be one."""
 
@@ -128,8 +131,16 @@ def load(
         secrets_dir=_secrets_dir(environ, file, configured),
         egress=read_options(configured, environ, file),
         registries=read_registries(configured, environ, file),
+        retention=read_retention(configured, environ, file),
         signatures=read_signatures(configured, file),
     )
+
+
+def retention(environ: Mapping[str, str] | None = None) -> Retention:
+    """As it is configured now: no host has to be started anew for it. Raises `ConfigError`."""
+    environ = os.environ if environ is None else environ
+    file, configured = read_config(environ)
+    return read_retention(configured, environ, file)
 
 
 def _approvals(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .answers import Progress
+    from .approvals.model import Fact
     from .components.record import ComponentRecord
     from .components.signature import Signature
     from .components.store import ComponentStore
@@ -100,14 +101,35 @@ class Provenances:
     def notes(self, found: Provenance) -> list[str]:
         """What a person should know who is asked whether to load it: a handful."""
         notes = [f"otherwise than before: {one}" for one in self.changes(found)]
-        if self.trusts(found.signature):
-            notes.append(f"it is signed by {found.signature.signer}")
-        notes += found.remarks
+        said = self._signatures.remarks(found.evidence, found.signature)  # among the facts
+        notes += [one for one in found.remarks if one not in said]
         if found.requested:
-            count = len(Requested(found.requested).lines())
-            what = f"{count} permissions" if count > 1 else "a permission"
-            notes.append(f"it asks for {what}, which it does not have by being loaded")
+            notes.append("what it asks for it does not have by being loaded")
         return notes
+
+    def facts(self, found: Provenance, component: bytes) -> list[Fact]:
+        """The same as a preview has, for the question whether to load it."""
+        from .prospect import facts
+
+        return facts(
+            found.evidence.source,
+            found.signature,
+            trusted=self.trusts(found.signature),
+            component=component,
+            requested=found.requested,
+        )
+
+    def facts_of(self, record: ComponentRecord) -> list[Fact]:
+        """Of one that is loaded, for the question about what it came with."""
+        from .prospect import facts_of
+
+        return facts_of(record, trusted=self.trusts(record.signature))
+
+    def facts_unfetched(self) -> list[Fact]:
+        """Of one that nobody has looked at, since that would be to fetch it."""
+        from .prospect import unfetched
+
+        return unfetched(self._signatures.options.mode)
 
     def preview(self, found: Provenance, capabilities: Capabilities) -> Preview:
         """All of it, for people."""

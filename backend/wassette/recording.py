@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .activity import ActivityLog
+    from .activity_options import Retention
     from .answers import Client, Refusal
     from .egress import Exchange
 
@@ -40,10 +41,17 @@ def new_call() -> str:
 class Recorder:
     """One for each host. Nothing here raises, or waits for the disk."""
 
-    def __init__(self, path: Path, known: Callable[[], Iterable[str]]) -> None:
-        """`known`: the values of the secrets that there are now; from a thread, and at once."""
+    def __init__(
+        self,
+        path: Path,
+        known: Callable[[], Iterable[str]],
+        retention: Callable[[], Retention],
+    ) -> None:
+        """`known`: the values of the secrets that there are now; from a thread, and at once.
+        `retention`: how much is to be kept now; likewise."""
         self._path = path
         self._known = known
+        self._retention = retention
         self._log: ActivityLog | None = None
 
     def call(
@@ -170,7 +178,7 @@ class Recorder:
         if self._log is None:
             from .activity import ActivityLog, Redactor
 
-            self._log = ActivityLog(self._path, Redactor(self._known))
+            self._log = ActivityLog(self._path, Redactor(self._known), self._retention)
         self._log.record(*entries)
 
     async def close(self) -> None:

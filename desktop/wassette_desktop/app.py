@@ -15,7 +15,7 @@ from urllib.parse import quote
 from wassette.errors import WassetteError, visible
 
 from .api import Api, ApiError
-from .autostart import AutostartError
+from .autostart import AutostartError, Told
 from .keeper import Keeper
 from .notices import MORE, TOO_SOON, Button, Notice, notices
 from .notices.plain import NoNotifier
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from wassette.config import Settings
+    from wassette.window.offered import Autostart
 
     from .api import Event
-    from .autostart import Autostart
     from .instance import Instance
     from .notices import Notifier
     from .trays import Tray
@@ -97,7 +97,8 @@ class App:
         """A place that a person wants to see, once there is a host."""
         self.tray: Tray = NoTray()
         self.notifier: Notifier = NoNotifier()
-        self.keeper = Keeper(settings, self._ended_by_others)
+        # In the window it can be set, too; the menu shows it then.
+        self.keeper = Keeper(settings, self._ended_by_others, Told(autostart, self._login_changed))
         self.window = Window(
             self.keeper.link,
             self._browse,
@@ -341,6 +342,14 @@ class App:
             await asyncio.to_thread(self._autostart.set, wanted)
         except WassetteError as error:
             await self._tell_problem(str(error))
+        await self._show_login()
+
+    def _login_changed(self) -> None:
+        """From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is over
+            self._loop.call_soon_threadsafe(lambda: self._in_background(self._show_login()))
+
+    async def _show_login(self) -> None:
         self._at_login = await asyncio.to_thread(self._look_at_login)
         self._shown()
 

@@ -6,13 +6,15 @@ import os
 import plistlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from wassette.clients.launcher import find_launcher
 from wassette.errors import WassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from wassette.window.offered import Autostart
 
 NAME = "wassette"
 LABEL = "dev.wassette.desktop"
@@ -24,12 +26,20 @@ class AutostartError(WassetteError):
     """It could not be set."""
 
 
-class Autostart(Protocol):
-    def enabled(self) -> bool: ...
+class Told:
+    """Another, of whose changes somebody is told, in whatever thread they are made."""
+
+    def __init__(self, autostart: Autostart, changed: Callable[[], None]) -> None:
+        self._autostart, self._changed = autostart, changed
+
+    def enabled(self) -> bool:
+        return self._autostart.enabled()
 
     def set(self, enabled: bool) -> None:
-        """Raises `AutostartError`."""
-        ...
+        try:
+            self._autostart.set(enabled)
+        finally:
+            self._changed()
 
 
 def autostart(system: str = sys.platform) -> Autostart:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wassette.config import Settings
+    from wassette.window.offered import Autostart
 
 ANSWER_TIMEOUT = 30.0
 """Seconds; the window's server is imported when it is first wanted."""
@@ -33,8 +34,12 @@ class Keeper:
     """Use in one loop. `ended` is called when a host that was ours has ended, as somebody told it
     to."""
 
-    def __init__(self, settings: Settings, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, ended: Callable[[], None], autostart: Autostart | None = None
+    ) -> None:
+        """`autostart`: what the window of a host of ours can set, too."""
         self._settings = settings
+        self._autostart = autostart
         self._directory = str(settings.component_dir)
         self._ended = ended
         self._ending = asyncio.Event()
@@ -72,7 +77,7 @@ class Keeper:
 
         started = asyncio.Event()
         ours = self._ours = asyncio.create_task(
-            serve_within(self._settings, started.set, self._ending), name="host"
+            serve_within(self._settings, started.set, self._ending, self._autostart), name="host"
         )
         waiting = asyncio.create_task(started.wait())
         await asyncio.wait([ours, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wassette.activity import ActivityLog, ActivityReader, Entry, Filter, Kind, Outcome, Redactor
-from wassette.activity.log import MAX_QUEUED, Retention
+from wassette.activity.log import MAX_QUEUED
+from wassette.activity_options import Retention
 from wassette.errors import StoreError
 
 if TYPE_CHECKING:
@@ -219,14 +220,14 @@ def test_a_link_is_not_written_through(path: Path, tmp_path: Path) -> None:
 
 
 def test_old_entries_go(path: Path) -> None:
-    log = ActivityLog(path, retention=Retention(days=1))
+    log = ActivityLog(path, retention=lambda: Retention(days=1))
     log.record(Entry(Kind.CALL, Outcome.OK, "old", time.time() - 90_000), call("new"))
     log.close()
     assert [e.what for e in find(path)] == ["new"]
 
 
 def test_a_large_record_loses_its_oldest_entries(path: Path) -> None:
-    log = ActivityLog(path, retention=Retention(size=300_000))
+    log = ActivityLog(path, retention=lambda: Retention(megabytes=0.3))
     for start in range(0, 6000, 500):
         log.record(*(call(f"{n:05}", reason="r" * 200) for n in range(start, start + 500)))
         assert log.flush()
@@ -235,6 +236,26 @@ def test_a_large_record_loses_its_oldest_entries(path: Path) -> None:
     assert kept[0].what == "05999"
     assert 0 < len(kept) < 6000
     assert [e.what for e in kept] == sorted((e.what for e in kept), reverse=True)
+
+
+def test_less_is_kept_without_a_restart_and_the_file_is_smaller(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person sets while the host runs counts at the next look, here with every entry."""
+    monkeypatch.setattr("wassette.activity.log.PRUNE_AFTER", 0.0)
+    kept = [Retention(megabytes=2)]
+    log = ActivityLog(path, retention=lambda: kept[-1])
+    log.record(*(call(f"{n:05}", reason="r" * 500) for n in range(2000)))
+    assert log.flush()
+    assert len(find(path, limit=10_000)) == 2000
+    kept.append(Retention(megabytes=0.3))
+    log.record(call("last"))
+    assert log.flush()
+    found = find(path, limit=10_000)
+    assert found[0].what == "last"
+    assert 0 < len(found) < 1000
+    log.close()
+    assert path.stat().st_size < 600_000
 
 
 def test_processes_write_together(path: Path) -> None:

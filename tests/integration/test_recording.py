@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.wat import write
-from wassette.activity import ActivityReader, Entry, Filter, Kind, Outcome
+from wassette.activity import ActivityLog, ActivityReader, Entry, Filter, Kind, Outcome
 from wassette.answers import Client
 from wassette.host import Host
 from wassette.paths import paths
@@ -107,3 +108,29 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+async def test_the_record_is_kept_as_configured_now(
+    settings: Settings, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A change counts without a restart; a mistake in the file changes nothing."""
+    monkeypatch.setattr("wassette.activity.log.PRUNE_AFTER", 0.0)
+    file = home / "config" / "wassette" / "config.toml"
+    file.parent.mkdir(parents=True)
+    old = Entry(Kind.CHANGE, Outcome.OK, "old", time.time() - 10 * 86_400)
+    async with Host(settings) as host:
+        for text, kept in (
+            ("", True),
+            ("activity_days = 'few'", True),
+            ("activity_days = 7", False),
+        ):
+            file.write_text(text)
+            log = ActivityLog(paths().activity)
+            log.record(old)
+            log.close()
+            await host.load(str(write(tmp_path, "calc")))
+            await host.unload("calc")
+            written = host._parts.recorder._log
+            assert written is not None
+            written.flush()
+            assert bool(recorded(text="old")) is kept

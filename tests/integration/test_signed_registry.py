@@ -146,11 +146,9 @@ async def test_tag_that_was_moved(place: Place) -> None:
         preview = await host.preview(place.registry.reference(place.name))
         assert preview.changes == changed.value.changes
         assert preview.refusal is None
-        told, complete = await host.what_changes(
-            place.registry.reference(place.name), preview.digest
-        )
-        assert complete
-        assert told[0].startswith("otherwise than before: it leads to other bytes")
+        known = await host.prospect(place.registry.reference(place.name), preview.digest)
+        assert known.complete
+        assert known.notes[0].startswith("otherwise than before: it leads to other bytes")
     assert (await place.load(accept_change=True)).tools == ("other",)
     await place.load()
 

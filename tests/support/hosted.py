@@ -22,6 +22,7 @@ from wassette.mcp.server import McpServer
 from wassette.web.options import WebOptions
 from wassette.web.serve import HttpServer
 from wassette.window import WindowServer
+from wassette.window.offered import NOTHING, Offered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,8 +77,10 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosted(settings: Settings, portal: BlockingPortal) -> AsyncIterator[Hosted]:
-    async with Host(settings) as host, WindowServer(host) as window:
+async def hosted(
+    settings: Settings, portal: BlockingPortal, offered: Offered = NOTHING
+) -> AsyncIterator[Hosted]:
+    async with Host(settings) as host, WindowServer(host, offered) as window:
         server = McpServer(host)
         options = WebOptions(port=0, tokens=(TOKEN,))
         async with server.running(), HttpServer(host, server, options) as http:

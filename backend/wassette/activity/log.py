@@ -7,14 +7,16 @@ can be. Ending the process by force loses the last fraction of a second.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from wassette.activity_options import Retention
 from wassette.errors import StoreError
 
 from . import database
@@ -22,7 +24,7 @@ from .entry import Entry, Kind, Outcome
 from .redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -34,18 +36,11 @@ RETRY_DELAY = 5.0
 """Seconds before a file that could not be opened is tried again."""
 PRUNE_EVERY = 2_000
 """Entries between looks at age and size."""
+PRUNE_AFTER = 3600.0
+"""Seconds after which the next entry has them looked at, however few there were."""
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 MAX_OUTPUT = 64 * 1024
 """Characters of a call's output that are kept."""
-
-
-@dataclass(frozen=True)
-class Retention:
-    """What is kept: both limits hold."""
-
-    days: float = 30.0
-    size: int = 200 * 2**20
-    """Bytes of the file."""
 
 
 class ActivityLog:
@@ -55,8 +50,9 @@ class ActivityLog:
         self,
         path: Path,
         redactor: Redactor | None = None,
-        retention: Retention = Retention(),
+        retention: Callable[[], Retention] = Retention,
     ) -> None:
+        """`retention`: what is to be kept now. Asked in the thread that writes; raises nothing."""
         self.path = path
         self._redactor = redactor or Redactor()
         self._retention = retention
@@ -68,6 +64,7 @@ class ActivityLog:
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._since_prune = PRUNE_EVERY  # look at the first write
+        self._pruned = 0.0
         self._warned = False
 
     def record(self, *entries: Entry) -> None:
@@ -173,14 +170,19 @@ class ActivityLog:
         try:
             connection.executemany(database.INSERT, rows)
             self._since_prune += len(rows)
-            if self._since_prune >= PRUNE_EVERY:
-                self._since_prune = 0
-                prune(connection, self._retention)
+            due = time.monotonic() - self._pruned > PRUNE_AFTER
+            due = due or self._since_prune >= PRUNE_EVERY
+            if due:
+                self._since_prune, self._pruned = 0, time.monotonic()
+                prune(connection, self._retention())
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        if due:
+            with contextlib.suppress(sqlite3.OperationalError):  # another writes; next time
+                shrink(connection)
 
     def _redacted(self, entry: Entry) -> Entry:
         take = self._redactor
@@ -223,6 +225,17 @@ def prune(connection: sqlite3.Connection, retention: Retention) -> None:
             "(SELECT number FROM entries ORDER BY number LIMIT ?)",
             (max(1, count // 10),),
         )
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give back what is free of the file, if that is much: a little is soon used again."""
+    pages, free = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count")
+    )
+    if free > pages // 4:
+        # As a script: it has a step for each page, and `execute` makes the first of them only.
+        connection.executescript("PRAGMA incremental_vacuum")
 
 
 def _used(connection: sqlite3.Connection) -> int:

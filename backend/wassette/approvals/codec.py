@@ -154,7 +154,7 @@ def decode_request(value: Any) -> ApprovalRequest:
     """Raises `ValueError`. Whether the digest is the expected one is for the caller to see."""
     try:
         data = an_object(value)
-        if data["format"] != 1:
+        if type(data["format"]) is not int or data["format"] != 1:  # True == 1.0 == 1
             raise ValueError("another format")
         component, client = data["component"], an_object(data["client"])
         return ApprovalRequest(

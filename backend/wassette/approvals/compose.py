@@ -35,7 +35,7 @@ from .text import in_ascii, lookalikes, quoted, show_arguments, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .model import Choice, Component, Rule
+    from .model import Choice, Component, Fact, Rule
 
 TIMEOUT = 300.0
 """Seconds for which a person is waited for."""
@@ -43,7 +43,7 @@ TIMEOUT = 300.0
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHORT_DIGEST = 12
-_MAX_NOTES = 20
+_MAX_NOTES, _MAX_FACT = 20, 2000
 
 
 def compose(
@@ -54,6 +54,7 @@ def compose(
     call: str,
     tool: str,
     arguments: Any = None,
+    facts: Iterable[Fact] = (),
     notes: Iterable[str] = (),
     secret_values: Iterable[str] = (),
     other_ids: Iterable[str] = (),
@@ -65,8 +66,8 @@ def compose(
     """Raises `NotAskable` if a person cannot be asked for this; it is then denied.
 
     `call` is the random id of the call that waits. `arguments`: an object, or its JSON text as
-    bytes. `notes`: more that a person should know (what a
-    component imports, what its policy asks for), in the words of others. `other_ids`: of the
+    bytes. `facts`: what is known of a component that is to be loaded. `notes`: more that a person
+    should know, in the words of others. `other_ids`: of the
     components that there are, to tell of one that looks the same. `home`, `enforceable`: see
     `choices`. `timeout` in seconds; `now` as `time.time()`.
     """
@@ -85,6 +86,7 @@ def compose(
     details = [
         *_about(subject),
         *_who(component, other_ids),
+        *((label, visible(fact, _MAX_FACT)) for label, fact in facts),
         ("Tool", quoted(tool)),
         *([("Arguments", f"“{arguments_shown}”")] if arguments_shown else []),
         ("Asked by", f"“{client.name}” “{client.version}” over “{client.transport}”"),

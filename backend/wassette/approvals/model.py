@@ -44,6 +44,10 @@ class BundledRules:
 Rule: TypeAlias = StorageRule | NetworkRule | EnvironmentRule | MemoryRule | BundledRules
 
 
+Fact: TypeAlias = tuple[str, str]
+"""A line of what is shown: a label, and a text in our words. What others wrote in it is quoted."""
+
+
 class Scope(StrEnum):
     """How far a decision goes."""
 

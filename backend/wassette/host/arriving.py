@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wassette.answers import Arrival
+from wassette.answers import Arrival, Prospect
 from wassette.components import sources
 from wassette.errors import DigestMismatch
 from wassette.policy import PolicyStatus
@@ -134,7 +134,7 @@ class Arriving:
             async with self._fetching.fetch(located, path) as pulled:
                 return pulled.digest
 
-    async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
+    async def prospect(self, reference: str, digest: str) -> Prospect:
         from wassette.approvals.seen import View, changes
         from wassette.approvals.text import quoted
 
@@ -145,13 +145,15 @@ class Arriving:
                 if pulled.digest != digest:
                     raise DigestMismatch(f"{located.source} changed while it was looked at")
                 origin = await self._provenances.look(pulled, located.path)
+            data = await asyncio.to_thread(path.read_bytes)
             self._provenances.check(origin, changes=False)
             notes = self._provenances.notes(origin)
+            facts = tuple(await asyncio.to_thread(self._provenances.facts, origin, data))
             if before is None:
-                return notes, True
+                return Prospect(tuple(notes), facts)
             notes.append(f"{located.id} is loaded already; this takes its place")
             if self._policies.read(located.id).status is PolicyStatus.ABSENT:
-                return notes, True
+                return Prospect(tuple(notes), facts)
             after = of_origin(
                 await self._examining.examine(located.id, path, digest, located.source),
                 origin,
@@ -162,13 +164,14 @@ class Arriving:
         if len(texts) > MAX_NOTES or any(
             len(quoted(text, 10 * MAX_NOTE)) > MAX_NOTE for text in texts
         ):
-            return [
-                *notes,
+            notes += [
                 f"more is different than can be shown here: the permissions of {located.id} wait "
                 "until you load it at a terminal, which shows it",
                 *texts[:MAX_NOTES],
-            ], False
-        return [*notes, f"it gets the permissions that {located.id} has", *texts], True
+            ]
+            return Prospect(tuple(notes), facts, complete=False)
+        notes += [f"it gets the permissions that {located.id} has", *texts]
+        return Prospect(tuple(notes), facts)
 
     async def push(
         self,

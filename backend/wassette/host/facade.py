@@ -23,9 +23,10 @@ if TYPE_CHECKING:
         PolicyView,
         Preview,
         Progress,
+        Prospect,
         Review,
     )
-    from wassette.approvals.model import Component, Rule
+    from wassette.approvals.model import Component, Fact, Rule
     from wassette.asking import Answer, Caller, Dialog
     from wassette.bundled import Wanted
     from wassette.components.record import ComponentRecord
@@ -390,14 +391,18 @@ class Host:
         """The sha256 of a component's bytes. Raises `ComponentError`."""
         return await self._parts.arriving.digest_of(reference)
 
-    async def what_changes(self, reference: str, digest: str) -> tuple[list[str], bool]:
+    async def prospect(self, reference: str, digest: str) -> Prospect:
         """What a person should know before these bytes are loaded, or take the place of those
-        that are, and whether that is all. They are examined for that only if the ones that are
-        there have permissions.
+        that are. They are examined for that only if the ones that are there have permissions;
+        otherwise nothing of them is compiled or run.
 
         Raises `ComponentError`, `NotSigned` if they may not be loaded at all.
         """
-        return await self._parts.arriving.what_changes(reference, digest)
+        return await self._parts.arriving.prospect(reference, digest)
+
+    def facts_unfetched(self) -> list[Fact]:
+        """What a person should know before something is fetched."""
+        return self._parts.provenances.facts_unfetched()
 
     def loaded(self, component_id: str) -> Component | None:
         """What is loaded under this id, as approvals name it."""

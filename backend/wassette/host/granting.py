@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wassette.bundled import Wanted
     from wassette.components.store import ComponentStore
     from wassette.policy import Injection, NetworkRule, PolicyStore
+    from wassette.provenance import Provenances
     from wassette.recording import Recorder
 
     from .changes import Changes
@@ -38,13 +39,14 @@ class Granting:
         store: ComponentStore,
         policies: PolicyStore,
         *,
+        provenances: Provenances,
         inventory: Inventory,
         protected: Protected,
         asking: Asking,
         recorder: Recorder,
         changes: Changes,
     ) -> None:
-        self._store, self._policies = store, policies
+        self._store, self._policies, self._provenances = store, policies, provenances
         self._inventory, self._protected, self._asking = inventory, protected, asking
         self._recorder, self._changes = recorder, changes
 
@@ -193,7 +195,8 @@ class Granting:
         if subject is None:
             return Answer(False, "; ".join(notes))
         component = Component(record.id, record.digest)
-        answer = await self._asking.ask(subject, component, caller, notes)
+        facts = await asyncio.to_thread(self._provenances.facts_of, record)
+        answer = await self._asking.ask(subject, component, caller, notes, facts)
         self._changes.tell()
         return answer
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wassette.asking import Asking
 from wassette.code import CodeCache
 from wassette.components.store import ComponentStore
+from wassette.config import retention
+from wassette.errors import ConfigError
 from wassette.fetching import Fetching
 from wassette.learning import Learning
 from wassette.outgoing import WayOut
@@ -43,7 +47,10 @@ from .watching import Watching
 from .workers import Workers
 
 if TYPE_CHECKING:
+    from wassette.activity_options import Retention
     from wassette.config import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Parts:
@@ -60,7 +67,9 @@ class Parts:
         self.presence = Presence()
         secrets = SecretStore(settings.secrets_dir or paths().secrets, Place(settings.secrets))
         self.usage = Usage(paths().usage, directory)
-        self.recorder = Recorder(paths().activity, secrets.values_read)
+        self.recorder = Recorder(
+            paths().activity, secrets.values_read, partial(_retention, settings)
+        )
         self.provenances = Provenances(settings, self.store)
         launcher = default_launcher()
         self.code = CodeCache(self.store, Compiler(launcher, settings.walls))
@@ -92,6 +101,7 @@ class Parts:
         self.granting = Granting(
             self.store,
             self.policies,
+            provenances=self.provenances,
             inventory=self.inventory,
             protected=self.protected,
             asking=self.asking,
@@ -166,3 +176,12 @@ class Parts:
         await self.way_out.close()
         await self.usage.close()
         await self.recorder.close()
+
+
+def _retention(settings: Settings) -> Retention:
+    """How much of the record is kept: as configured now, or as it was when the host started."""
+    try:
+        return retention()
+    except ConfigError as error:
+        log.warning("the activity record is kept as before: %s", error)
+        return settings.retention

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from wassette.host import Host
     from wassette.mcp.server import McpServer
     from wassette.provision import Provisioning
+    from wassette.web.options import WebOptions
     from wassette.window import WindowServer
+    from wassette.window.offered import Autostart
 
     from .connection import Connection
 
@@ -57,6 +59,8 @@ class Http(Protocol):
 
     @property
     def url(self) -> str: ...
+
+    options: WebOptions
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
@@ -116,18 +120,26 @@ def run(
 
 
 async def serve_within(
-    settings: Settings, started: Callable[[], None], ending: asyncio.Event
+    settings: Settings,
+    started: Callable[[], None],
+    ending: asyncio.Event,
+    autostart: Autostart | None = None,
 ) -> bool:
     """Be the host as a task of a program that has more to do, until `ending`, or until somebody
-    tells the host to end. `started` is called once clients can come. False at once if there is a
-    host already. Raises `ConfigError`.
+    tells the host to end. `started` is called once clients can come. `autostart` is the program's,
+    which a person can then set in the window. False at once if there is a host already. Raises
+    `ConfigError`.
     """
+
+    def process(place: Rendezvous | None) -> _Process:
+        return _Process(settings, place, None, True, started, None, autostart)
+
     # Before the lock is taken: whoever waits for us waits for nothing but what has to be.
     await asyncio.to_thread(_import)
     # As in `main`: what variables there are is for each session to say.
     settings = replace(settings, environment={})
     if sys.platform == "win32":
-        return await _until(_Process(settings, None, None, True, started, None), ending)
+        return await _until(process(None), ending)
     try:
         meeting = Rendezvous(str(settings.component_dir))
     except HostUnavailable as error:
@@ -137,7 +149,7 @@ async def serve_within(
         lock = await asyncio.to_thread(_claim, meeting, patient=True)
         if lock < 0:
             return False
-        return await _until(_Process(settings, meeting, None, True, started, None), ending)
+        return await _until(process(meeting), ending)
     except HostUnavailable as error:
         raise ConfigError(str(error)) from None
     finally:
@@ -225,8 +237,10 @@ class _Process:
         foreground: bool,
         started: Callable[[], None],
         provisioning: Provisioning | None,
+        autostart: Autostart | None = None,
     ) -> None:
         self._settings = settings
+        self._autostart = autostart
         self._provisioning = provisioning
         self._tell_started = started
         self._meeting = meeting
@@ -238,7 +252,7 @@ class _Process:
         self._code = 0
         self._idle: asyncio.TimerHandle | None = None
         self._place: tuple[int, int] | None = None
-        self._url: str | None = None
+        self._server: Http | None = None
         self._window: WindowServer | None = None
         self._opening = asyncio.Lock()
 
@@ -250,8 +264,7 @@ class _Process:
             self._host, self._mcp, self._stack = host, McpServer(host), stack
             await stack.enter_async_context(self._mcp.running())
             if self._http is not None:
-                server = await stack.enter_async_context(self._http(host, self._mcp))
-                self._url = server.url
+                self._server = await stack.enter_async_context(self._http(host, self._mcp))
             if self._provisioning is not None:
                 stack.push_async_callback(_ended, asyncio.create_task(self._provision(host)))
             with self._signals():
@@ -409,7 +422,9 @@ class _Process:
         async with self._opening:
             if self._window is None:
                 # In a thread: its imports take a second, in which clients are served.
-                server = await asyncio.to_thread(_make_window, self._host)
+                server = await asyncio.to_thread(
+                    _make_window, self._host, self._autostart, self._server
+                )
                 if self._ending.is_set():
                     raise ConfigError("This host is ending. Try again")
                 self._window = await self._stack.enter_async_context(server)
@@ -437,7 +452,7 @@ class _Process:
             "component_dir": str(self._settings.component_dir),
             "started": self._started,
         }
-        return {**facts, "url": self._url} if self._url is not None else facts
+        return {**facts, "url": self._server.url} if self._server is not None else facts
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
@@ -469,10 +484,11 @@ class _Process:
             rotate(self._meeting.log_path, sys.stderr.fileno())
 
 
-def _make_window(host: Host) -> WindowServer:
+def _make_window(host: Host, autostart: Autostart | None, http: Http | None) -> WindowServer:
     from wassette.window import WindowServer
+    from wassette.window.offered import Offered
 
-    return WindowServer(host)
+    return WindowServer(host, Offered(autostart, http))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wassette.answers import Client, Loaded, Progress
-    from wassette.approvals.model import Component, Rule, Subject
+    from wassette.approvals.model import Component, Fact, Rule, Subject
     from wassette.asking import Answer, Dialog
     from wassette.components.remote import Remote
     from wassette.host import Host
@@ -133,19 +133,21 @@ class Builtins:
         if component is not None and component.digest == digest:
             self.host.asking.forget(_key("load-component", a, asker, LoadAsked(path, digest)))
             return _loaded(await self.host.load(path, asker.progress, digest=digest))
-        notes, complete = await self.host.what_changes(path, digest)
+        known = await self.host.prospect(path, digest)
 
         async def act(_: Answer) -> types.CallToolResult:
             if self.host.loaded(sources.locate(path).id) != component:
                 raise NeedsPerson("Another component was loaded under this id meanwhile: ask again")
             # What is different was in the question, if it had room for it.
             loaded = await self.host.load(
-                path, asker.progress, digest=digest, seen=complete, accept_change=True
+                path, asker.progress, digest=digest, seen=known.complete, accept_change=True
             )
             return _loaded(loaded, await self._ask_for_wanted(loaded, a, asker))
 
         subject = LoadAsked(path, digest)
-        return await self._ask("load-component", a, asker, subject, component, act, notes)
+        return await self._ask(
+            "load-component", a, asker, subject, component, act, known.notes, known.facts
+        )
 
     async def _ask_for_wanted(
         self, loaded: Loaded, arguments: Arguments, asker: Asker
@@ -193,7 +195,8 @@ class Builtins:
             return _loaded(loaded, await self._ask_for_wanted(loaded, a, asker))
 
         subject = LoadAsked(str(remote), digest)
-        return await self._ask("load-component", a, asker, subject, before, act, notes)
+        facts = self.host.facts_unfetched()
+        return await self._ask("load-component", a, asker, subject, before, act, notes, facts)
 
     async def _refuse_inheritance(self, path: str) -> None:
         """An agent could write a component of its own under the name of one that was granted
@@ -399,6 +402,7 @@ class Builtins:
         component: Component | None,
         act: Callable[[Answer], Awaitable[types.CallToolResult]],
         notes: Iterable[str] = (),
+        facts: Iterable[Fact] = (),
     ) -> types.CallToolResult:
         """`act` once a person has allowed it, also if whoever asked is not there any more."""
         host = self.host
@@ -408,7 +412,7 @@ class Builtins:
         caller = Caller(asker.client, call, arguments, asker.progress, asker.dialog)
 
         async def work() -> types.CallToolResult:
-            answer = await host.asking.ask(subject, component, caller, notes)
+            answer = await host.asking.ask(subject, component, caller, notes, facts)
             if not answer.allowed:
                 raise NeedsPerson(f"This was not allowed: {answer.reason}")
             host.changed()

@@ -9,6 +9,6 @@
 
 from __future__ import annotations
 
-from wassette.signatures.checking import Evidence, Signatures
+from wassette.signatures.checking import SHIPPED, Evidence, Signatures
 
-__all__ = ["Evidence", "Signatures"]
+__all__ = ["SHIPPED", "Evidence", "Signatures"]

@@ -33,6 +33,17 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Tokens, and where they are from."""
+
+    values: tuple[str, ...] = field(default=(), repr=False)
+    where: str = ""
+    """The option, variable or key, for people; empty if there are none."""
+    file: Path | None = None
+    """The file that they are in, if the settings name one."""
+
+
+@dataclass(frozen=True)
 class WebOptions:
     """Raises `ConfigError` for what would let anybody in the network call tools."""
 
@@ -44,6 +55,8 @@ class WebOptions:
     port, or `name:port`."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Each of them lets its bearer in; a session belongs to the one that opened it."""
+    tokens_from: str = ""
+    """Where they are from, for people."""
     insecure_no_token: bool = False
     """Whether others in the network may come in without a token."""
     streamable_http: bool = True
@@ -83,15 +96,24 @@ def load(
     environ = os.environ if environ is None else environ
     file, configured = read_config(environ)
     host, port = _address(bind_address, environ, file, configured)
+    tokens = _tokens(token_file, environ, file, configured)
     return WebOptions(
         host=host,
         port=port,
         allowed_hosts=_allowed(allowed_hosts, environ, file, configured),
-        tokens=_tokens(token_file, environ, file, configured),
+        tokens=tokens.values,
+        tokens_from=tokens.where,
         insecure_no_token=insecure_no_token,
         streamable_http=streamable_http,
         sse=sse,
     )
+
+
+def configured_tokens(environ: Mapping[str, str] | None = None) -> Tokens:
+    """Those that a server which is started now has, if no option names others. Raises
+    `ConfigError`."""
+    environ = os.environ if environ is None else environ
+    return _tokens(None, environ, *read_config(environ))
 
 
 # ---- address -----------------------------------------------------------------------------------
@@ -183,22 +205,24 @@ def _tokens(
     environ: Mapping[str, str],
     file: Path,
     configured: Mapping[str, Any],
-) -> tuple[str, ...]:
+) -> Tokens:
     """From the first that has any. There is no option for a token itself: other users of the
     machine can see a program's arguments."""
     if token_file is not None:
-        return _from_file(token_file, "--token-file")
+        return Tokens(_from_file(token_file, "--token-file"), "--token-file")
     if text := environ.get(TOKEN_VARIABLE):
-        return _checked((text,), TOKEN_VARIABLE)
+        return Tokens(_checked((text,), TOKEN_VARIABLE), TOKEN_VARIABLE)
     if "token_file" in configured:
         value = configured["token_file"]
         if not isinstance(value, str) or not value:
             raise ConfigError(f"token_file in {file} should be the path of a file")
-        return _from_file(Path(value).expanduser(), f"token_file in {file}")
+        path = Path(value).expanduser()
+        where = f"token_file in {file}"
+        return Tokens(_from_file(path, where), where, path)
     if "token" in configured:
-        value = configured["token"]
-        return _checked(value if isinstance(value, list) else (value,), f"token in {file}")
-    return ()
+        value, where = configured["token"], f"token in {file}"
+        return Tokens(_checked(value if isinstance(value, list) else (value,), where), where)
+    return Tokens()
 
 
 def _from_file(path: Path, where: str) -> tuple[str, ...]:

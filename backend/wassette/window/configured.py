@@ -12,7 +12,7 @@ from wassette.components.store import write_atomically
 from wassette.errors import ConfigError, StoreError
 from wassette.paths import paths
 
-from . import models
+from . import models, problems
 from .words import clean
 
 if TYPE_CHECKING:
@@ -21,17 +21,25 @@ if TYPE_CHECKING:
 
     from wassette.config import Settings
 
+    from .offered import Offered
+
 _VARIABLES = {
     "approvals": config.APPROVALS_VARIABLE,
     "idle_timeout": "WASSETTE_IDLE_TIMEOUT",
     "walls": config.WALLS_VARIABLE,
     "secrets": "WASSETTE_SECRETS",
+    "activity_days": "WASSETTE_ACTIVITY_DAYS",
+    "activity_megabytes": "WASSETTE_ACTIVITY_MEGABYTES",
 }
+_AT_ONCE = ("activity_days", "activity_megabytes")
+"""Those that a host heeds while it runs."""
 _LOCK_TIMEOUT = 10.0
 _EVERY = tuple(models.SettingsValues.model_fields)
 
 
-def read(started: Settings, environ: Mapping[str, str] | None = None) -> models.Settings:
+def read(
+    started: Settings, offered: Offered, environ: Mapping[str, str] | None = None
+) -> models.Settings:
     """`started`: what this host was started with. Raises `ConfigError`."""
     environ = os.environ if environ is None else environ
     now = config.load(component_dir=started.component_dir, environ=environ)
@@ -41,7 +49,11 @@ def read(started: Settings, environ: Mapping[str, str] | None = None) -> models.
         file=clean(str(config.config_file(environ))),
         values=values,
         from_environment=[key for key, name in _VARIABLES.items() if environ.get(name)],
-        later=[key for key in _EVERY if getattr(values, key) != getattr(before, key)],
+        later=[
+            key
+            for key in _EVERY
+            if key not in _AT_ONCE and getattr(values, key) != getattr(before, key)
+        ],
         directories={
             "components": clean(str(started.component_dir)),
             "config": clean(str(ours.config)),
@@ -49,6 +61,7 @@ def read(started: Settings, environ: Mapping[str, str] | None = None) -> models.
             "state": clean(str(ours.state)),
             "cache": clean(str(ours.cache)),
         },
+        autostart=None if offered.autostart is None else offered.autostart.enabled(),
     )
 
 
@@ -61,12 +74,30 @@ def _values(settings: Settings) -> models.SettingsValues:
         meta_tools=settings.meta_tools,
         walls="require" if settings.walls == "require" else "best-effort",
         secrets=cast("Literal['auto', 'keyring', 'file']", settings.secrets),
+        activity_days=settings.retention.days,
+        activity_megabytes=settings.retention.megabytes,
     )
+
+
+def start_at_login(offered: Offered, enabled: bool) -> None:
+    """Raises `Refusal` where that is not for this process to set, `WassetteError`."""
+    if offered.autostart is None:
+        raise problems.Refusal(
+            409,
+            "This host is not a part of the desktop app, which is what starts at login",
+            way_out="Start it with `wassette desktop`, and choose Start at login in the menu of "
+            "its icon",
+        )
+    offered.autostart.set(enabled)
 
 
 def change(wanted: models.SettingsChange, environ: Mapping[str, str] | None = None) -> None:
     """Write what is given and not null. Raises `ConfigError`, `StoreError`."""
-    values = wanted.model_dump(exclude_none=True)
+    write(wanted.model_dump(exclude_none=True), environ)
+
+
+def write(values: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> None:
+    """Have these keys be these values, and leave all else as it is. Raises as `change`."""
     if not values:
         return
     file = config.config_file(os.environ if environ is None else environ)

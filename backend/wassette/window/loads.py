@@ -46,6 +46,7 @@ _TOLD_EVERY = 0.1  # seconds
 class _Load:
     id: str
     reference: str
+    digest: str | None
     created: float
     stage: models.LoadStage = "download"
     done: int | None = None
@@ -65,6 +66,7 @@ class _Load:
         return models.Load(
             id=self.id,
             reference=clean(self.reference),
+            digest=self.digest,
             stage=self.stage,
             done=self.done,
             total=None if self.done is None else _PARTS,
@@ -97,16 +99,21 @@ class Loads:
             )
 
     def start(
-        self, reference: str, source: str | None = None, after: Callable[[], None] = lambda: None
+        self,
+        reference: str,
+        *,
+        digest: str | None = None,
+        source: str | None = None,
+        after: Callable[[], None] = lambda: None,
     ) -> models.Load:
-        """Begin; `after` is done when it is over. `source`: see `Host.load`."""
+        """Begin; `after` is done when it is over. `digest`, `source`: see `Host.load`."""
         self.check_room()
         for one in list(self._loads.values()):
             if len(self._loads) < MAX_KEPT:
                 break
             if one.over:
                 del self._loads[one.id]
-        load = _Load(secrets.token_hex(8), source or reference, time.time())
+        load = _Load(secrets.token_hex(8), source or reference, digest, time.time())
         self._loads[load.id] = load
         load.task = asyncio.create_task(self._run(load, reference, source), name=f"load {load.id}")
         load.task.add_done_callback(lambda _: after())
@@ -145,6 +152,7 @@ class Loads:
             loaded = await self._host.load(
                 reference,
                 lambda stage, done: self._progress(load, stage, done),
+                digest=load.digest,
                 source=source,
                 review=lambda arrival: self._review(load, arrival),
             )

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from wassette.activity_options import LEAST_MEGABYTES, MOST_DAYS, MOST_MEGABYTES
+
 ID = r"^[a-z0-9][a-z0-9._-]{0,127}$"
 
 
@@ -222,6 +224,8 @@ LoadStage = Literal[
 
 class LoadRequest(Body):
     reference: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    """That its bytes must have; others are refused."""
 
 
 class LoadReview(Model):
@@ -256,6 +260,8 @@ class LoadReview(Model):
 class Load(Model):
     id: str
     reference: str
+    digest: str | None
+    """That its bytes must have, if whoever began it said so."""
     stage: LoadStage
     done: int | None
     """Bytes, or parts of `total`."""
@@ -666,6 +672,8 @@ class SettingsValues(Model):
     meta_tools: bool
     walls: Literal["best-effort", "require"]
     secrets: Literal["auto", "keyring", "file"]
+    activity_days: float
+    activity_megabytes: float
 
 
 class Settings(Model):
@@ -678,6 +686,40 @@ class Settings(Model):
     later: list[str]
     """Those that are others than this host was started with, and hold from its next start on."""
     directories: dict[str, str]
+    autostart: bool | None
+    """Whether the desktop app starts at login. Null: the host is not in it, so it is set there."""
+
+
+class AutostartChange(Body):
+    enabled: bool
+
+
+class HttpServed(Model):
+    """A server for HTTP that runs in this host."""
+
+    url: str
+    tokens: int
+    """How many it takes; 0: whoever can connect comes in."""
+    where: str | None
+    later: bool
+    """Others are set by now, and count from its next start on."""
+
+
+class Tokens(Model):
+    """What MCP clients over HTTP have to send. No value of a token is ever answered."""
+
+    count: int
+    where: str | None
+    """What names them: an option, a variable or a key of config.toml. Null if there are none."""
+    file: str | None
+    """The file that they are in, if the settings name one."""
+    problem: str | None
+    """Why a server for HTTP would not start with them."""
+    can_make: bool
+    """Whether one can be made here: there is none yet, or it was made here."""
+    makes: str
+    """The file that it would be in."""
+    server: HttpServed | None
 
 
 class SettingsChange(Body):
@@ -688,6 +730,8 @@ class SettingsChange(Body):
     meta_tools: bool | None = None
     walls: Literal["best-effort", "require"] | None = None
     secrets: Literal["auto", "keyring", "file"] | None = None
+    activity_days: Annotated[float, Field(gt=0, le=MOST_DAYS)] | None = None
+    activity_megabytes: Annotated[float, Field(ge=LEAST_MEGABYTES, le=MOST_MEGABYTES)] | None = None
 
 
 class Licence(Model):
@@ -722,6 +766,8 @@ class CatalogEntry(Model):
     source: str
     """`starter`, or where the entry comes from."""
     component_id: str
+    digest: str | None
+    """Of the bytes that the catalog means, if it says so: to be asked for when it is loaded."""
     loaded: bool
 
 

@@ -43,12 +43,22 @@ _KINDS: tuple[tuple[type[errors.WassetteError], _Kind], ...] = (
     (errors.HostPaused, _Kind(409, "paused", "Wassette is paused")),
     (errors.NeedsPerson, _Kind(403, "forbidden", "This is refused")),
     (errors.ComponentChanged, _Kind(409, "component-changed", "The component has changed")),
+    (errors.DigestMismatch, _Kind(422, "digest", "These are other bytes than were asked for")),
     (errors.ComponentError, _Kind(422, "component", "The component cannot be used")),
     (errors.InvalidArguments, _Kind(422, "arguments", "The arguments do not fit")),
     (errors.ConfigError, _Kind(422, "settings", "The settings are wrong")),
     (errors.SecretError, _Kind(422, "secret", "The secret cannot be read or kept")),
     (errors.StoreError, _Kind(503, "store", "The files cannot be read or written")),
     (errors.WassetteError, _Kind(422, "error", "This could not be done")),
+)
+
+_WAYS_OUT: tuple[tuple[type[errors.WassetteError], str], ...] = (
+    (
+        errors.DigestMismatch,
+        "Nothing was kept of them. Either there is a newer version that whoever named the digest "
+        "does not know of yet, or somebody has put something else in its place: ask them, before "
+        "you load it by its reference.",
+    ),
 )
 
 _STATUS = {
@@ -87,7 +97,8 @@ def of_status(
 def of_error(error: errors.WassetteError) -> Problem:
     kind = next(kind for one, kind in _KINDS if isinstance(error, one))
     where = place_of(str(error)) if isinstance(error, errors.PolicyError) else None
-    return _problem(kind, str(error), where=where)
+    way_out = next((text for one, text in _WAYS_OUT if isinstance(error, one)), None)
+    return _problem(kind, str(error), way_out=way_out, where=where)
 
 
 def place_of(text: str) -> Where | None:

@@ -10,6 +10,7 @@ from wassette.web.serve import AppServer
 
 from .app import create_app
 from .guard import OPEN, WindowGuard
+from .offered import NOTHING, Offered
 from .peer import OwnProtocol
 from .state import Window
 
@@ -22,9 +23,9 @@ class WindowServer(AppServer):
 
     protocol = OwnProtocol
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, offered: Offered = NOTHING) -> None:
         ending = Ending()
-        self.window = Window(host)
+        self.window = Window(host, offered)
         options = WebOptions(port=0)
         # Around all of it: what the framework answers by itself passes it, too.
         app = WindowGuard(create_app(self.window), options, ending, self.window.auth)

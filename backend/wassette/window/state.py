@@ -16,6 +16,7 @@ from .auth import Auth
 from .calls import Calls
 from .events import Events
 from .loads import Loads
+from .offered import NOTHING, Offered
 from .record import Record
 from .registered import Registered, connected
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 
 class Window:
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, offered: Offered = NOTHING) -> None:
         self.host = host
+        self.offered = offered
         self.started = time.time()
         self.auth = Auth()
         self.record = Record(paths().activity)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import TimeoutError as NotYet
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from support.approvals import asked, network
 from support.asking import Web, web
 from support.hosted import PATIENCE, shoot, text
+from support.sheet import armed, fetch, sheet, waits
 from support.wat import one_function, write
 from support.window import NARROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from support.hosted import Hosted, Pages
@@ -36,27 +35,6 @@ def fetching(here: Hosted, fixture_component: Callable[[str], Path]) -> Hosted:
     return here
 
 
-def fetch(site: Web, path: str = "/a") -> dict[str, Any]:
-    return {"method": "GET", "url": f"{site.url}{path}", "headers": [], "body": ""}
-
-
-def sheet(page: Page) -> Any:
-    return page.get_by_role("dialog")
-
-
-def armed(page: Page, name: str) -> Any:
-    """A button of the question that is shown, once it listens."""
-    button = page.locator(f'button:has-text("{name}")[aria-disabled="false"]')
-    expect(button).to_be_visible()
-    return button
-
-
-def waits(call: Future[Any]) -> None:
-    """It goes on waiting. It could not have come this far if it did not: it would be over."""
-    with pytest.raises(NotYet):
-        call.result(0.3)
-
-
 def test_an_agent_waits_and_is_allowed(fetching: Hosted, pages: Pages, site: Web) -> None:
     page = pages.open(fetching, "/settings")
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
@@ -72,8 +50,10 @@ def test_an_agent_waits_and_is_allowed(fetching: Hosted, pages: Pages, site: Web
     narrowest = page.get_by_role("radio", name=f"GET to 127.0.0.1 (http, port {site.port})")
     expect(narrowest).to_be_checked()
     deny, allow = armed(page, "Deny"), armed(page, "Allow")
-    assert deny.bounding_box()["width"] == allow.bounding_box()["width"]
-    assert deny.bounding_box()["height"] == allow.bounding_box()["height"]
+    no, yes = deny.bounding_box(), allow.bounding_box()
+    assert no
+    assert yes
+    assert (no["width"], no["height"]) == (yes["width"], yes["height"])
     assert pages.of(page).findings() == []
     shoot(page, "approval-sheet")
     waits(call)

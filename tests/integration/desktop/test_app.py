@@ -21,6 +21,7 @@ from support.cli import Cli
 from support.desktop import App, leftovers, run_app
 from support.hosts import PATIENCE, Stdio, eventually, hosts, status, the_host, value
 from support.session_bus import Daemon, Item, Watcher, connected, session_bus, until
+from wassette_desktop.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from wassette.config import Settings
     from wassette.hosting.rendezvous import Rendezvous
 
+LOGIN = "Start at login"
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(sys.platform != "linux", reason="a Linux desktop"),
@@ -143,6 +145,41 @@ async def test_menu_does_what_it_says(desk: Desk, probed: Settings, home: Path) 
         assert await asyncio.to_thread(app.ended) == 0
     assert leftovers(home) == []
     assert hosts(home) == []
+
+
+async def test_start_at_login_is_set_in_the_window_too(
+    desk: Desk, probed: Settings, home: Path
+) -> None:
+    """Of the host that is in the app; one that runs by itself knows nothing of it."""
+    cli = Cli(home)
+
+    def page() -> Api:
+        return Api.open(re.findall(r"http://\S+/open/\S+", cli("ui", "--no-browser").out)[0])
+
+    async def checked(item: Item, wanted: bool) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while next(li for li in await item.menu() if li.label == LOGIN).checked is not wanted:
+                await asyncio.sleep(0.02)
+
+    entry = home / "config" / "autostart" / "wassette.desktop"
+    with App("--background", env=desk.env):
+        item = await desk.item()
+        api = await asyncio.to_thread(page)
+        assert api.get("/api/settings")["autostart"] is False
+        path = "/api/settings/autostart"
+        assert api._json("PUT", path, {"enabled": True})["autostart"] is True
+        assert entry.is_file()
+        await checked(item, True)
+        await item.click(LOGIN)
+        await until(lambda: not entry.exists())
+        assert api.get("/api/settings")["autostart"] is False
+    desk.watcher.items.clear()
+    with Stdio(component_dir=probed.component_dir) as client:
+        client.initialize()
+        with App("--background", env=desk.env):
+            await desk.item()
+            api = await asyncio.to_thread(page)
+            assert api.get("/api/settings")["autostart"] is None
 
 
 # ---- approvals -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from support.window_api import Page, Windowed, open_page, windowed
 from wassette.answers import Client
 from wassette.asking import Caller
 from wassette.recording import Call
+from wassette.web import options as web_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -719,8 +720,80 @@ async def test_settings(page: Page, home: Path, monkeypatch: pytest.MonkeyPatch)
     broken = await page.send("PATCH", "/api/settings", {"meta_tools": True})
     assert broken.status == 422
     assert file.read_text() == "nonsense ["
+    file.write_text("")
+    kept = await page.ok("PATCH", "/api/settings", {"activity_days": 7, "activity_megabytes": 50})
+    assert (kept["values"]["activity_days"], kept["values"]["activity_megabytes"]) == (7, 50)
+    assert file.read_text() == "activity_days = 7\nactivity_megabytes = 50\n"
+    assert "activity_days" not in kept["later"]  # a host that runs heeds it
+    for value in (0, 3651, "few"):
+        refused = await page.send("PATCH", "/api/settings", {"activity_days": value})
+        assert refused.status == 422
+    monkeypatch.setenv("WASSETTE_ACTIVITY_DAYS", "3")
+    fixed = await page.ok("GET", "/api/settings")
+    assert fixed["values"]["activity_days"] == 3
+    assert "activity_days" in fixed["from_environment"]
     about = await page.ok("GET", "/api/about")
     assert any(one["name"] == "wasmtime" for one in about["licences"])
+
+
+async def test_start_at_login_is_the_desktop_apps(page: Page, home: Path) -> None:
+    assert (await page.ok("GET", "/api/settings"))["autostart"] is None
+    refused = await page.send("PUT", "/api/settings/autostart", {"enabled": True})
+    assert refused.status == 409
+    assert "wassette desktop" in refused.json["way_out"]
+    assert not (home / "config" / "autostart").exists()
+
+
+async def test_tokens(
+    page: Page, world: Windowed, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = home / "config" / "wassette" / "config.toml"
+    file = config.with_name("tokens")
+    found = await page.ok("GET", "/api/tokens")
+    assert (found["count"], found["where"], found["server"]) == (0, None, None)
+    assert (found["can_make"], found["makes"]) == (True, str(file))
+
+    made = await page.ok("POST", "/api/tokens")
+    assert (made["count"], made["where"]) == (1, f"token_file in {config}")
+    assert made["file"] == str(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    [token] = web_options.load(environ={}).tokens
+    assert len(token) > 40
+    assert token not in json.dumps(made)
+    again = await page.ok("POST", "/api/tokens")
+    [another] = web_options.load(environ={}).tokens
+    assert another != token
+    assert another not in json.dumps(again)
+
+    # One that a person wrote is theirs: beside it, in a file of theirs, as a text, as a variable.
+    file.write_text(file.read_text() + "mine-mine-mine-mine\n")
+    kept = file.read_text()
+    found = await page.ok("GET", "/api/tokens")
+    assert (found["count"], found["can_make"]) == (2, False)
+    refused = await page.send("POST", "/api/tokens")
+    assert (refused.status, file.read_text()) == (409, kept)
+    for text, environ in (
+        (f"token_file = '{home / 'theirs'}'", {}),
+        ("token = 'abcdefghijklmnopq'", {}),
+        ("", {"WASSETTE_TOKEN": "abcdefghijklmnopqr"}),
+    ):
+        (home / "theirs").write_text("abcdefghijklmnopqrs\n")
+        config.write_text(text)
+        with monkeypatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            answer = await page.get("/api/tokens")
+            assert (answer.json["count"], answer.json["can_make"]) == (1, False)
+            assert "abcdefghijklmnopq" not in answer.text
+            assert (await page.send("POST", "/api/tokens")).status == 409
+        assert (config.read_text(), file.read_text()) == (text, kept)
+
+    # One that would be refused is said to be, without being said.
+    config.write_text("token = 'secret!'")
+    wrong = await page.get("/api/tokens")
+    assert "letters, digits" in wrong.json["problem"]
+    assert "secret!" not in wrong.text
+    assert (await page.send("POST", "/api/tokens")).status == 422
 
 
 async def test_catalog_and_files(page: Page, home: Path) -> None:

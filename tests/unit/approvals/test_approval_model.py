@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from support.approvals import EVERY_SUBJECT, NOTES, asked, client, file, network
@@ -99,6 +99,8 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(sorted(encode_request(asked()))), JSON)
+@example("format", True)
+@example("format", 1.0)
 def test_what_does_not_fit_is_refused_or_another_digest(key: str, value: Any) -> None:
     request = asked()
     data = encode_request(request)

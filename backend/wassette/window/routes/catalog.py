@@ -51,6 +51,7 @@ def _entry(one: "Entry", loaded: set[str]) -> CatalogEntry:
         description=clean(one.description),
         source="starter" if ours else clean(one.catalog),
         component_id=component_id,
+        digest=one.digest,
         loaded=component_id in loaded,
     )
 

@@ -29,7 +29,7 @@ _MAGIC = b"\0asm"
 
 @router.post("", status_code=202)
 async def start_load(window: TheWindow, body: LoadRequest) -> LoadStarted:
-    return LoadStarted(id=window.loads.start(body.reference).id)
+    return LoadStarted(id=window.loads.start(body.reference, digest=body.digest).id)
 
 
 @router.post(
@@ -58,8 +58,10 @@ async def upload_component(
     path = folder / f"{component_id}.wasm"
     try:
         await _receive(request, path)
-        source = f"upload:{component_id}.wasm"
-        return LoadStarted(id=window.loads.start(str(path), source, lambda: _forget(folder)).id)
+        load = window.loads.start(
+            str(path), source=f"upload:{component_id}.wasm", after=lambda: _forget(folder)
+        )
+        return LoadStarted(id=load.id)
     except BaseException:
         _forget(folder)
         raise

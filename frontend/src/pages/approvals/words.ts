@@ -26,16 +26,48 @@ export function details(text: string): { label: string; value: string }[] {
     .map((found) => ({ label: found[1] ?? '', value: found[2] ?? '' }))
 }
 
+export interface Remark {
+  label: string
+  value: string
+}
+
+export interface Fact {
+  label: string
+  values: string[]
+  /** What it means, where it means something. */
+  kind: 'allow' | 'none' | 'ask' | 'deny' | null
+}
+
+const FACTS: Record<string, string> = {
+  Signature: 'Signature',
+  Could: 'It could',
+  Cannot: 'It cannot',
+  'Asks for': 'It asks for',
+}
+
 /** Those that the sheet does not show in another way, and those that have to be seen first. */
-export function remarks(approval: Approval): { careful: string[]; notes: { label: string; value: string }[] } {
+export function remarks(approval: Approval): { careful: string[]; notes: Remark[]; facts: Fact[] } {
   const careful: string[] = []
-  const notes: { label: string; value: string }[] = []
+  const notes: Remark[] = []
+  const facts: Fact[] = []
   for (const { label, value } of details(approval.text)) {
     if (label === 'Careful') careful.push(value)
     else if (label === 'In other letters') careful.push(`In other letters, the name is ${value}.`)
     else if (label === 'Note') notes.push({ label, value })
+    else if (FACTS[label] !== undefined) {
+      const known = facts.find((one) => one.label === FACTS[label])
+      if (known) known.values.push(value)
+      else facts.push({ label: FACTS[label], values: [value], kind: label === 'Signature' ? signed(value) : null })
+    }
   }
-  return { careful, notes }
+  return { careful, notes, facts }
+}
+
+/** Our words about a signature; what others wrote is in quotes, which theirs cannot end. */
+function signed(value: string): Fact['kind'] {
+  const ours = value.replaceAll(/“[^”]*”/g, '')
+  if (ours.endsWith('whom your settings name')) return 'allow'
+  return ours.startsWith('none that is valid') ? 'deny' : 'none'
 }
 
 export interface Sentence {

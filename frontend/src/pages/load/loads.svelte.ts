@@ -4,9 +4,9 @@ import { api, csrfToken, Problem, take, type Schemas } from '$lib/api/client'
 export type Load = Schemas['schemas']['Load']
 export type Stage = Load['stage']
 
-/** Loads what a reference names. Answers the load's id; its page is `/load/ID`. */
-export async function startLoad(reference: string): Promise<string> {
-  return (await take(api.POST('/api/loads', { body: { reference } }))).id
+/** Loads what a reference names; with a digest, those bytes and no others. Answers the load's id; its page is `/load/ID`. */
+export async function startLoad(reference: string, digest: string | null = null): Promise<string> {
+  return (await take(api.POST('/api/loads', { body: { reference, digest } }))).id
 }
 
 /** A file that is being sent. It can be large, so how far it is is told, and it can be stopped. */
