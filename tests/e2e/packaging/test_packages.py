@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from support import releases
 from support.hosts import PATIENCE, eventually
-from support.packages import KINDS, MOMENT, ROOT, Installed, current, installed
+from support.packages import KINDS, MOMENT, ROOT, VALIDATOR, Installed, current, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,6 +239,16 @@ def test_the_wheel_and_the_sdist_have_the_window() -> None:
     assert not [name for name in inside if "node_modules" in name]
 
 
+_VALIDATE = """
+import sys
+from pathlib import Path
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+sys.exit(JsonStrictValidator(SchemaVersion.V1_6).validate_str(Path(sys.argv[1]).read_text()))
+"""
+
+
 def test_checksums_and_the_list_of_parts() -> None:
     lines = (ROOT / "dist/SHA256SUMS").read_text().splitlines()
     for line in lines:
@@ -249,7 +257,7 @@ def test_checksums_and_the_list_of_parts() -> None:
     kinds = {Path(line).suffix for line in lines}
     assert {".deb", ".whl", ".gz", ".json"} <= kinds
     [file] = ROOT.glob("dist/*.cdx.json")
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(file.read_text()) is None
+    subprocess.run([VALIDATOR, "-c", _VALIDATE, file], check=True, timeout=PATIENCE)
     parts: dict[str, Any] = json.loads(file.read_text())
     assert (parts["bomFormat"], parts["specVersion"]) == ("CycloneDX", "1.6")
     references = [one["bom-ref"] for one in parts["components"]]

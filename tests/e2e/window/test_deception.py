@@ -144,7 +144,8 @@ def test_a_description_that_imitates_the_sheet(here: Hosted, pages: Pages, tmp_p
     source.write_bytes(component("add", "echo", docs=docs))
     page = pages.open(here, "/approvals")
     call = here.agent("load-component", {"path": f"file://{source}"}, name=BIDI)
-    text = check(page, {"Asked by", "Arguments", "Note"})
+    known = {"Asked by", "Arguments", "Signature", "It could", "Note"}
+    text = check(page, known)
     expect(page.locator(".sentence")).to_contain_text("wants to load a component from")
     expect(page.locator(".exact")).to_have_text(f"file://{source}")
     # Its words are in the notes, each on one line and in one quotation.
