@@ -108,6 +108,7 @@ def test_stdio_begins_with_it(settings: Settings, manifest: Path, options: tuple
     done = over_stdio(settings, "--manifest", str(manifest), *options)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]  # of notifications too
+    # All that was asked is answered, though the end came right behind it.
     [tools] = [line["result"]["tools"] for line in lines if line.get("id") == 2]
     assert "add" in [tool["name"] for tool in tools]
 

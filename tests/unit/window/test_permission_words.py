@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from wassette.policy import parse_policy
@@ -45,8 +43,9 @@ def test_files(rule: str, said: str) -> None:
     assert said in words(f"  storage:\n    {rule}\n")
 
 
-def test_home_is_short() -> None:
-    uri = f"fs://{Path.home()}/notes"
+def test_home_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wassette.window.words._home_directory", lambda: "/home/me")
+    uri = "fs:///home/me/notes"
     assert words(f"  storage:\n    allow: [{{uri: '{uri}', access: [read]}}]\n") == [
         "may read ~/notes and everything below"
     ]
