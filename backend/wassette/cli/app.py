@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.group(
     cls=Group,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
     lazy={
         "desktop": "desktop:desktop",
         "serve": "serve:serve",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMATS = ("json", "yaml", "table")
+# Not in a context's settings: click keeps the option that the first context asked for, whichever.
+_HELP = ("-h", "--help")
 
 
 @dataclass
@@ -64,6 +66,9 @@ def _first_paragraph(command: click.Command) -> str:
 class Command(click.Command):
     """A command that takes the global options too."""
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_HELP)
+
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
         return _first_paragraph(self)
 
@@ -78,6 +83,9 @@ class Group(click.Group):
 
     command_class = Command
     group_class = type  # its groups are of its own class
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_HELP)
 
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -28,6 +28,9 @@ GRACE = 5.0
 # How long a component that is still sending may take to see the response, before a reset of its
 # connection would take it away again.
 _LINGER = 5.0
+# How long a GET may take to say that it has no body. Nearly all say it at once; one that does not
+# goes out without.
+_BODILESS = 1.0
 # Answers before the answer. Nobody sends more.
 _MAX_INFORMATIONAL = 32
 # How many pieces of a chunked body are parsed without letting others do something.
@@ -76,6 +79,7 @@ class Pump:
         self._timer = self._loop.call_later(self._limit, self._look)
         self._task: asyncio.Task[None] | None = None
         self._upload: asyncio.Task[None] | None = None
+        self._first: asyncio.Task[bytes] | None = None
         self._why: str | None = None
 
     async def run(self) -> None:
@@ -105,8 +109,9 @@ class Pump:
             self._timer.cancel()
             self._upstream.abort()
             uploaded = self._upload is None or self._upload.done()
-            if self._upload is not None:
-                self._upload.cancel()
+            for task in (self._upload, self._first):
+                if task is not None:
+                    task.cancel()
             self._attempt.finish(self._why)
             if self._why is not None:
                 guest.abort()
@@ -126,10 +131,12 @@ class Pump:
     # ---- out -----------------------------------------------------------------------------------
 
     async def _exchange(self) -> None:
-        sending, framing = self._sending, self._framing
+        sending = self._sending
         client = h11.Connection(
             h11.CLIENT, max_incomplete_event_size=self._options.max_header_bytes
         )
+        body = None if self._framing.empty else _body(self._conn, self._guest, self._framing)
+        framing = self._framing if body is None else await self._outgoing(body)
         request = h11.Request(
             method=sending.method,
             target=sending.target,
@@ -141,19 +148,34 @@ class Pump:
             ],
         )
         self._upstream.write(client.send(request))
-        if framing.empty:
+        if body is None:
             self._sent_all(_leftover(self._conn))
         else:
-            self._upload = self._loop.create_task(self._send_body())
+            self._upload = self._loop.create_task(self._send_body(body, framing))
         if self._why is None:
             await self._receive(client)
 
-    async def _send_body(self) -> None:
+    async def _outgoing(self, body: _Body) -> Framing:
+        """How the server gets the body: as it came, but that a GET without one has none.
+
+        The guard sends a GET as POST (see its `http.c`), so that only the body's end says that
+        there is nothing in it. That is waited for: a component whose request is answered before
+        finds that its body is gone, and takes it for a lost connection.
+        """
+        if self._sending.method != "GET" or not self._framing.chunked:
+            return self._framing
+        self._first = self._loop.create_task(body.read())
+        done, _ = await asyncio.wait([self._first], timeout=_BODILESS)
+        return self._framing if done and self._first.result() else heads.EMPTY
+
+    async def _send_body(self, body: _Body, framing: Framing) -> None:
         limit, exchange = self._options.max_request_bytes, self._attempt.exchange
-        upstream, chunked = self._upstream, self._framing.chunked
-        body = _body(self._conn, self._guest, self._framing)
+        upstream, chunked = self._upstream, framing.chunked
         try:
-            while data := await body.read():
+            while data := await self._next(body):
+                if framing.empty:
+                    self.end("A GET's body came late: it needs a content-length")
+                    return
                 exchange.sent += len(data)
                 if exchange.sent > limit:
                     self.end(f"The request is over its limit of {limit} bytes")
@@ -171,6 +193,10 @@ class Pump:
         except ConnectionError:
             # The server wants no more of it; it may have answered nevertheless.
             return
+
+    async def _next(self, body: _Body) -> bytes:
+        first, self._first = self._first, None
+        return await (body.read() if first is None else first)
 
     def _sent_all(self, left: bytes) -> None:
         """There is one request for each connection: whatever comes now was smuggled."""

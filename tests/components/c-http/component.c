@@ -386,6 +386,31 @@ List *together(const char *url, u32 size, u32 count) {
   return &list;
 }
 
+EXPORT("late")
+List *late(const char *url, u32 size, u32 pause) {
+  static List list;
+  static Text outcomes[2];
+  wrong.size = 0;
+  u32 request = build(line_of(TEXT("GET"), (Text){url, size}), (List){0, 0}), future, result[4];
+  request_body(request, result);
+  u32 body = result[1];
+  body_stream(body, result);
+  u32 stream = result[1];
+  u32 sent = hand_over(request, 0, &future);
+  ready(after(pause * 1000000ull));
+  u64 room[2];
+  check_write(stream, room);
+  outcomes[0] = (u8)room[0] ? TEXT("lost") : TEXT("open");
+  if (!(u8)room[0]) {
+    write_now(stream, url, 0, result);
+    if ((u8)result[0]) outcomes[0] = TEXT("lost");
+  }
+  end_body(stream, body);
+  outcomes[1] = outcome(sent ? response_of(future) : 0);
+  list = (List){outcomes, 2};
+  return &list;
+}
+
 EXPORT("again")
 u32 again(const char *url, u32 size, u32 count) {
   u32 answered = 0;

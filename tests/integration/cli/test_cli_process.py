@@ -12,12 +12,14 @@ import sys
 import time
 from typing import Any
 
+import click
 import pytest
 
 from support.cli import Cli, component, multiply
 from wassette import __main__ as entry
 from wassette._version import __version__
 from wassette.cli import progress
+from wassette.cli.base import Command
 from wassette.host.inventory import Inventory
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
@@ -104,6 +106,11 @@ def test_help(inside: Any) -> None:
     assert (done.code, done.err) == (0, "")
     assert "wassette component load ./my-tool.wasm" in done.out
     assert inside("permission", "grant", "storage", "-h").code == 0
+    # Also when something has looked at a command by itself before, as the manual pages' maker does.
+    [option] = [
+        one for one in Command("x").get_params(click.Context(Command("x"))) if "--help" in one.opts
+    ]
+    assert "-h" in option.opts
 
 
 def test_internal_is_for_workers_only(

@@ -19,7 +19,7 @@ from support.egress import (
     says,
     send,
 )
-from wassette.egress import EgressOptions, Exchange, Rules, Want
+from wassette.egress import EgressOptions, Exchange, Rules, Want, pump
 from wassette.errors import RequestRefused
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +38,62 @@ async def test_methods(method: str) -> None:
             assert int(answer.header("content-length") or 0) > 0
         else:
             assert answer.seen["method"] == method
+
+
+GETS = {
+    "no body": ((), ""),
+    "a body that turns out to be empty": ([], ""),
+    "a body": ([b"hel", b"lo"], "hello"),
+}
+
+
+@pytest.mark.parametrize("kind", GETS)
+async def test_a_get_that_comes_as_post(kind: str) -> None:
+    """As the guard sends it."""
+    pieces, body = GETS[kind]
+    async with World() as world:
+        await world.site("good.example", echo)
+        route = await world.route("http://good.example/", "GET")
+        answer = await send(route, "POST", body=pieces if isinstance(pieces, list) else b"")
+        assert (answer.seen["method"], answer.seen["body"]) == ("GET", body)
+        framing = ["transfer-encoding"] if body else []
+        assert [name for name, _ in answer.seen["headers"]] == ["host", *framing, "connection"]
+        assert (await world.over()).sent == len(body)
+
+
+async def test_a_get_that_does_not_say_whether_it_has_a_body(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pump, "_BODILESS", 0.01)
+    async with World() as world:
+        await world.site("good.example", echo)
+        route = await world.route("http://good.example/")
+        reader, _ = await world.ask(route, "POST", "Transfer-Encoding: chunked")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        assert b'"body": ""' in await reader.read()
+        assert (await world.over()).error is None
+
+
+async def test_a_get_s_body_that_comes_when_the_request_is_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pump, "_BODILESS", 0.01)
+    async with World() as world:
+        arrived = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            arrived.set()
+            await reader.read()
+
+        await world.site("good.example", silent)
+        route = await world.route("http://good.example/")
+        reader, writer = await world.ask(route, "POST", "Transfer-Encoding: chunked")
+        await arrived.wait()
+        writer.write(b"5\r\nhello\r\n0\r\n\r\n")
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        assert "came late" in ((await world.over()).error or "")
 
 
 async def test_what_the_server_sees() -> None:

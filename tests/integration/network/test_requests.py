@@ -17,6 +17,7 @@ from support.internet import Internet
 from support.network_cases import NAMES
 from support.processes import descendants
 from wassette import outgoing
+from wassette.egress import pump
 from wassette.errors import CallTimeout
 from wassette.host import Host
 from wassette.workers import process as worker_process
@@ -241,6 +242,20 @@ async def test_requests_at_the_same_time(guest: Host, internet: Internet) -> Non
     relay.options = replace(relay.options, max_requests_per_component=4)
     more = await call(guest, "together", url="http://x.com/do/wait/3", count=12)
     assert sorted(more.value) == ["200"] * 4 + ["connection-limit-reached"] * 8
+
+
+async def test_a_get_says_late_that_it_has_no_body(
+    guest: Host, internet: Internet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Rust's wstd does. The runtime would have let go of the body by then."""
+    url = "http://x.com/1"
+    assert (await call(guest, "late", url=url, pause=20)).value == ["open", "200"]
+    [seen] = internet.seen
+    assert (seen.method, seen.size) == ("GET", 0)
+    assert not {"content-length", "transfer-encoding"} & seen.headers.keys()
+    # Later than anybody waits for: the request is answered nevertheless.
+    monkeypatch.setattr(pump, "_BODILESS", 0.01)
+    assert (await call(guest, "late", url=url, pause=1000)).value[1] == "200"
 
 
 async def test_calls_at_the_same_time_have_their_own_records(guest: Host) -> None:

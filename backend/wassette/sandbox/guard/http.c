@@ -18,6 +18,7 @@ REQUEST("method") void request_method(u32, Method *);
 REQUEST("scheme") void request_scheme(u32, OptionalScheme *);
 REQUEST("authority") void request_authority(u32, OptionalText *);
 REQUEST("path-with-query") void request_path(u32, OptionalText *);
+REQUEST("set-method") u32 request_set_method(u32, u32 which, const char *, u32);
 REQUEST("set-scheme") u32 request_set_scheme(u32, u32 some, u32 which, const char *, u32);
 REQUEST("set-authority") u32 request_set_authority(u32, u32 some, const char *, u32);
 REQUEST("set-path-with-query") u32 request_set_path(u32, u32 some, const char *, u32);
@@ -50,7 +51,8 @@ typedef struct {
   OptionalText detail;  // of DNS-error: rcode, then an absent info-code; of internal-error
   u8 rest[32];
 } __attribute__((aligned(8))) Result;
-enum { SCHEME_HTTP = 0, SCHEME_HTTPS = 1, SCHEME_OTHER = 2, METHOD_OTHER = 9 };
+enum { SCHEME_HTTP = 0, SCHEME_HTTPS = 1, SCHEME_OTHER = 2 };
+enum { METHOD_GET = 0, METHOD_POST = 2, METHOD_OTHER = 9 };
 enum { DNS_ERROR = 1, INTERNAL_ERROR = 38 };
 
 _Static_assert(sizeof(Answer) == 40 && sizeof(Method) == 12 && sizeof(OptionalScheme) == 16, "ABI");
@@ -96,9 +98,20 @@ static int limit(void (*read)(u32, OptionalTime *), u32 (*write)(u32, u32, u64),
   return (own.some && own.value <= most) || write(options, 1, most) == OK_CASE;
 }
 
+// The runtime lets go of a GET's body when it has sent the head: a component that is still about to
+// say that its body is empty, as Rust's wstd does, would be told that the connection is lost. That
+// of a POST it keeps until the component has ended it. The relay knows the method, and takes this
+// one for the way to it only. (Not with HEAD, whose answer would then be waited for as if it had a
+// body.)
+static int keep_body(u32 request) {
+  Method method;
+  request_method(request, &method);
+  return method.which != METHOD_GET || request_set_method(request, METHOD_POST, 0, 0) == OK_CASE;
+}
+
 // Whether all of the request leads to the door now. Nothing of it was sent yet.
 static int redirect(u32 request, u32 options, const Destination *to) {
-  return request_set_scheme(request, 1, SCHEME_HTTP, 0, 0) == OK_CASE &&
+  return keep_body(request) && request_set_scheme(request, 1, SCHEME_HTTP, 0, 0) == OK_CASE &&
          request_set_authority(request, 1, to->authority.at, to->authority.size) == OK_CASE &&
          request_set_path(request, 1, to->path.at, to->path.size) == OK_CASE &&
          limit(options_first_byte, options_set_first_byte, options, to->first_byte) &&
