@@ -430,7 +430,7 @@ def http() -> str:
         inside = path.startswith("/api/")
         group = path.removeprefix("/api/").split("/")[0] if inside else "outside of /api"
         for method, one in methods.items():
-            text = str(one.get("description") or one.get("summary") or "")
+            text = str(one.get("description") or "")  # the summary is made of the function's name
             if not text:
                 raise Unexplained(f"http: nothing explains {method.upper()} {path}")
             asks = ", ".join(

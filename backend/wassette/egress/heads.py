@@ -54,6 +54,11 @@ class Framing:
 
 
 EMPTY = Framing(0)
+CHUNKED = Framing(None, chunked=True)
+NO_CONTENT = (204, 304)
+"""Statuses whose responses have no body, whatever was asked for."""
+BODILESS = ("GET", "HEAD")
+"""Methods that the guard sends as POST, so that only the end of the body says that it is empty."""
 
 
 def check_strict(head: bytes) -> None:
@@ -67,16 +72,16 @@ def request_framing(request: h11.Request) -> Framing:
     if b"transfer-encoding" in headers:
         if b"content-length" in headers:
             raise BadMessage("two lengths")
-        return Framing(None, chunked=True)
+        return CHUNKED
     return Framing(int(headers.get(b"content-length", b"0")))
 
 
 def response_framing(response: h11.Response, method: str) -> Framing:
-    if method == "HEAD" or response.status_code in (204, 304):
+    if method == "HEAD" or response.status_code in NO_CONTENT:
         return EMPTY
     headers = dict(response.headers)
     if b"transfer-encoding" in headers:
-        return Framing(None, chunked=True)
+        return CHUNKED
     length = headers.get(b"content-length")
     return Framing(None if length is None else int(length))
 

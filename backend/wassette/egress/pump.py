@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 # The guard's limits are shorter: wasi:http has proper errors for them.
 GRACE = 5.0
-# How long a component that is still sending may take to see the response, before a reset of its
-# connection would take it away again.
+# How long a component may go on sending when it has its response. The end of its connection would
+# take that away again: the runtime fails a request whose connection ends before all of it is sent.
 _LINGER = 5.0
-# How long a GET may take to say that it has no body. Nearly all say it at once; one that does not
-# goes out without.
+# How long a GET or HEAD may take to say that it has no body. Nearly all say it at once; one that
+# does not goes out without.
 _BODILESS = 1.0
 # Answers before the answer. Nobody sends more.
 _MAX_INFORMATIONAL = 32
@@ -64,7 +64,10 @@ class Pump:
         sending: Sending,
         attempt: Attempt,
         options: EgressOptions,
+        *,
+        as_post: bool,
     ) -> None:
+        """`as_post`: the guard has sent another method as POST."""
         self._guest = guest
         self._conn = conn
         self._upstream = sending.upstream
@@ -73,6 +76,7 @@ class Pump:
         self._options = options
         self._framing = framing
         self._headers = headers
+        self._as_post = as_post
         self._loop = asyncio.get_running_loop()
         self._moved = self._began = self._loop.time()
         self._limit = options.first_byte_timeout + GRACE
@@ -156,17 +160,18 @@ class Pump:
             await self._receive(client)
 
     async def _outgoing(self, body: _Body) -> Framing:
-        """How the server gets the body: as it came, but that a GET without one has none.
+        """How the server gets the body: as it came, but that a GET or HEAD without one has none.
 
-        The guard sends a GET as POST (see its `http.c`), so that only the body's end says that
+        The guard sends them as POST (see its `http.c`), so that only the body's end says that
         there is nothing in it. That is waited for: a component whose request is answered before
         finds that its body is gone, and takes it for a lost connection.
         """
-        if self._sending.method != "GET" or not self._framing.chunked:
+        if self._sending.method not in heads.BODILESS or not self._framing.chunked:
             return self._framing
-        self._first = self._loop.create_task(body.read())
-        done, _ = await asyncio.wait([self._first], timeout=_BODILESS)
-        return self._framing if done and self._first.result() else heads.EMPTY
+        self._first = first = self._loop.create_task(body.read())
+        await asyncio.wait([first], timeout=_BODILESS)
+        silent = not first.done() or (first.exception() is None and not first.result())
+        return heads.EMPTY if silent else self._framing
 
     async def _send_body(self, body: _Body, framing: Framing) -> None:
         limit, exchange = self._options.max_request_bytes, self._attempt.exchange
@@ -174,7 +179,7 @@ class Pump:
         try:
             while data := await self._next(body):
                 if framing.empty:
-                    self.end("A GET's body came late: it needs a content-length")
+                    self.end("The body came late: it needs a content-length")
                     return
                 exchange.sent += len(data)
                 if exchange.sent > limit:
@@ -220,7 +225,7 @@ class Pump:
         self._timer.cancel()
         self._look()
         guest = self._guest
-        guest.write(self._conn.send(self._to_guest(response, framing, headers)))
+        guest.write(self._head(response, framing, headers))
         chunked = framing.length is None
         body = _body(client, self._upstream, framing)
         while data := await body.read():
@@ -269,16 +274,24 @@ class Pump:
             raise BadMessage("it is compressed, so that a secret could be in it unseen")
         return heads.clean(headers, scrubber), scrubber.stream()
 
-    def _to_guest(self, response: h11.Response, framing: Framing, headers: Headers) -> h11.Response:
-        ours = heads.framing_headers(framing, always=True)
+    def _head(self, response: h11.Response, framing: Framing, headers: Headers) -> bytes:
+        ours, after = heads.framing_headers(framing, always=True), b""
         if framing is heads.EMPTY:
             # What the body of another request would be like; a 204 has none.
             length = dict(response.headers).get(b"content-length")
             ours = [(b"Content-Length", length)] if length and response.status_code != 204 else []
-        return h11.Response(
-            status_code=response.status_code,
-            headers=[*headers, *ours, (b"Connection", b"close")],
+            if self._as_post and response.status_code not in heads.NO_CONTENT:
+                # To a POST, it is followed by that many bytes; but not if there are chunks.
+                after = b"".join(b"%b: %b\r\n" % one for one in ours) + b"\r\n0\r\n\r\n"
+                ours = heads.framing_headers(heads.CHUNKED)
+        head = self._conn.send(
+            h11.Response(
+                status_code=response.status_code,
+                headers=[*headers, *ours, (b"Connection", b"close")],
+            )
         )
+        assert head is not None
+        return head.removesuffix(b"\r\n") + after if after else head
 
     # ---- the end -------------------------------------------------------------------------------
 
@@ -297,13 +310,12 @@ class Pump:
             self._timer = self._loop.call_at(min(quiet, last), self._look)
 
     async def _leave(self, uploaded: bool) -> None:
-        """Closes the component's connection. One that still sends gets time to read first."""
+        """Closes the component's connection; one that still sends may do so for a while."""
         guest = self._guest
         guest.on_end = guest.on_data = None
         try:
             if uploaded:
                 return
-            guest.transport.write_eof()
             async with asyncio.timeout(_LINGER):
                 while await guest.read():
                     pass

@@ -451,9 +451,9 @@ class Door:
         parked.expiry.cancel()
         sending = parked.sending
         try:
-            # The guard sends a GET as POST.
             method = request.method.decode("ascii").upper()
-            if method != sending.method and (method, sending.method) != ("POST", "GET"):
+            as_post = method == "POST" and sending.method in heads.BODILESS
+            if method != sending.method and not as_post:
                 raise BadMessage("another method than was asked for")
             framing = heads.request_framing(request)
             limit = self._relay.options.max_request_bytes
@@ -463,7 +463,16 @@ class Door:
             if sending.scrubber is not None:
                 headers = heads.identity_only(headers)
             headers = inject.into_headers(headers, parked.secrets)
-            pump = Pump(wire, conn, framing, headers, sending, parked.attempt, self._relay.options)
+            pump = Pump(
+                wire,
+                conn,
+                framing,
+                headers,
+                sending,
+                parked.attempt,
+                self._relay.options,
+                as_post=as_post,
+            )
         except BaseException as error:
             sending.upstream.abort()
             why = f": {error}" if isinstance(error, BadMessage) else ""

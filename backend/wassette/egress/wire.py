@@ -62,11 +62,13 @@ class Wire(asyncio.Protocol):
                 if self._error is not None:
                     raise ConnectionResetError("connection lost") from None
                 return b""
-            self._reader = asyncio.get_running_loop().create_future()
+            self._reader = waiting = asyncio.get_running_loop().create_future()
             try:
-                await self._reader
+                await waiting
             finally:
-                self._reader = None
+                # One that is cancelled ends only when another may be waiting already.
+                if self._reader is waiting:
+                    self._reader = None
         data = self._received.popleft()
         self._unread -= len(data)
         if not self._reading and not self._received and not self._lost:

@@ -774,6 +774,8 @@ class CatalogEntry(Model):
 class Catalog(Model):
     items: list[CatalogEntry]
     next: str | None
+    notes: list[str]
+    """Catalogs that could not be read, why, and since when what is shown of them is kept."""
 
 
 class FileEntry(Model):

@@ -78,6 +78,8 @@ interface Options<T, E extends EventType> {
   key?: () => unknown
   /** Which events concern it; all, if not given. */
   concerns?: (data: EventData[E], value: T | undefined) => boolean
+  /** Whether the person may have changed it elsewhere: asked for again when they come back to the page. */
+  elsewhere?: boolean
 }
 
 /** To be called while a component is made. */
@@ -105,5 +107,12 @@ export function resource<T, E extends EventType = EventType>(
     stops.push(events.on('*', () => made.soon(0)))
     return () => stops.forEach((stop) => stop())
   })
+  if (options.elsewhere) {
+    $effect(() => {
+      const again = () => made.soon(0)
+      window.addEventListener('focus', again)
+      return () => window.removeEventListener('focus', again)
+    })
+  }
   return made
 }

@@ -387,11 +387,12 @@ List *together(const char *url, u32 size, u32 count) {
 }
 
 EXPORT("late")
-List *late(const char *url, u32 size, u32 pause) {
+List *late(const char *method, u32 method_size, const char *url, u32 size, u32 pause) {
   static List list;
   static Text outcomes[2];
   wrong.size = 0;
-  u32 request = build(line_of(TEXT("GET"), (Text){url, size}), (List){0, 0}), future, result[4];
+  Line line = line_of((Text){method, method_size}, (Text){url, size});
+  u32 request = build(line, (List){0, 0}), future, result[4];
   request_body(request, result);
   u32 body = result[1];
   body_stream(body, result);

@@ -112,3 +112,23 @@ def test_without_a_digest_what_comes_is_shown(here: Hosted, pages: Pages, server
     page.get_by_role("button", name="Look at it: Open", exact=True).click()
     expect(page.get_by_role("heading", name="Load open?")).to_be_visible()
     expect(page.get_by_text("no others are loaded")).to_have_count(0)
+
+
+def test_a_catalog_that_cannot_be_had_is_named(
+    here: Hosted, pages: Pages, server: Front, settings: Settings
+) -> None:
+    """What there is beside it is there."""
+    [place] = settings.registries.catalogs
+
+    def answer(_: Seen, handler: Any) -> bool:
+        handler.reply(500, b"")
+        return True
+
+    server.before = answer
+    page = pages.open(here, "/load", NARROW)
+    note = page.get_by_text(f"The catalog {place} cannot be had: its server answers 500")
+    expect(note).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Look at it: toolbox", exact=True)).to_be_visible()
+    assert pages.of(page).findings() == []
+    note.scroll_into_view_if_needed()
+    shoot(page, "load-catalog-missing-narrow")

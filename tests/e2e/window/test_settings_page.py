@@ -119,11 +119,20 @@ def test_start_at_login(in_the_app: Hosted, pages: Pages, home: Path) -> None:
     page.get_by_role("button", name="Undo").last.click()
     expect(switch).not_to_be_checked()
     assert not entry.exists()
+    # What was done elsewhere, such as in the tray's menu, is seen when the person comes back.
+    page.get_by_label("Keep activity for").fill("12")
+    XdgAutostart(home / "config").set(True)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(switch).to_be_checked()
+    expect(page.get_by_label("Keep activity for")).to_have_value("12")  # what is not saved yet
+    entry.unlink()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(switch).not_to_be_checked()
     # What cannot be written is said, and the switch is where it was.
     entry.parent.rmdir()
     entry.parent.write_text("a file")
     pages.of(page).expected.add(422)
-    switch.check(force=True)
+    switch.click(force=True)
     expect(page.get_by_role("alert").first).to_contain_text("wassette.desktop could not be changed")
     expect(switch).not_to_be_checked()
 

@@ -180,6 +180,7 @@ async def test_a_redirect_is_a_new_request(
 
 # ---- errors, and limits --------------------------------------------------------------------------
 
+GAVE_UP = "The component closed the connection"
 FAILURES = {
     "http://x.com:9/": ("connection-refused", "does not accept connections on port 9"),
     "http://x.com:10/": ("connection-timeout", "did not answer in time"),
@@ -190,8 +191,8 @@ FAILURES = {
     "http://x.com/do/nothing": ("HTTP-protocol-error", "closed the connection without answering"),
     "http://x.com/do/garbage": ("HTTP-protocol-error", "The response was not passed on"),
     "http://x.com/do/short": ("the stream broke", "closed in the middle of it"),
-    "http://x.com/do/silence": ("connection-read-timeout", "The component closed the connection"),
-    "http://x.com/do/half": ("the stream broke", "The component closed the connection"),
+    "http://x.com/do/silence": ("connection-read-timeout", GAVE_UP),
+    "http://x.com/do/half": ("the stream broke", GAVE_UP),
     "http://x.com/do/bytes/10000000": ("HTTP-protocol-error", "over its limit of 5000000 bytes"),
 }
 
@@ -204,7 +205,9 @@ async def test_what_went_wrong_has_its_error_code(impatient: Host) -> None:
         [record] = result.exchanges
         assert record.allowed, url
         assert record.error is not None, url
-        assert reason in record.error, url
+        # Its call may be over before that is seen.
+        reasons = (reason, "the call is over") if reason is GAVE_UP else (reason,)
+        assert any(one in record.error for one in reasons), (url, record.error)
         assert not result.refused, url
     assert (await request(impatient, "http://x.com/")).value["ok"]["status"] == 200
 
@@ -244,18 +247,22 @@ async def test_requests_at_the_same_time(guest: Host, internet: Internet) -> Non
     assert sorted(more.value) == ["200"] * 4 + ["connection-limit-reached"] * 8
 
 
-async def test_a_get_says_late_that_it_has_no_body(
-    guest: Host, internet: Internet, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+async def test_a_request_says_late_that_it_has_no_body(
+    guest: Host, internet: Internet, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """As Rust's wstd does. The runtime would have let go of the body by then."""
     url = "http://x.com/1"
-    assert (await call(guest, "late", url=url, pause=20)).value == ["open", "200"]
+    arguments = {"method": method, "url": url}
+    assert (await call(guest, "late", **arguments, pause=20)).value == ["open", "200"]
     [seen] = internet.seen
-    assert (seen.method, seen.size) == ("GET", 0)
-    assert not {"content-length", "transfer-encoding"} & seen.headers.keys()
-    # Later than anybody waits for: the request is answered nevertheless.
+    assert (seen.method, seen.size) == (method, 0)
+    if method in ("GET", "HEAD"):
+        assert not {"content-length", "transfer-encoding"} & seen.headers.keys()
+    # Later than the relay waits for: it is answered before.
     monkeypatch.setattr(pump, "_BODILESS", 0.01)
-    assert (await call(guest, "late", url=url, pause=1000)).value[1] == "200"
+    for _ in range(5):
+        assert (await call(guest, "late", **arguments, pause=300)).value == ["open", "200"]
 
 
 async def test_calls_at_the_same_time_have_their_own_records(guest: Host) -> None:

@@ -797,8 +797,10 @@ async def test_tokens(
 
 
 async def test_catalog_and_files(page: Page, home: Path) -> None:
-    [entry] = (await page.ok("GET", "/api/catalog?q=toolb"))["items"]
+    found = await page.ok("GET", "/api/catalog?q=toolb")
+    [entry] = found["items"]
     assert (entry["reference"], entry["loaded"]) == ("starter:toolbox", False)
+    assert found["notes"] == []
     assert (await page.ok("GET", "/api/catalog?q=nothing"))["items"] == []
     folder = home / "Folder"
     folder.mkdir()

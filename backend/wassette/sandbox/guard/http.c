@@ -52,7 +52,7 @@ typedef struct {
   u8 rest[32];
 } __attribute__((aligned(8))) Result;
 enum { SCHEME_HTTP = 0, SCHEME_HTTPS = 1, SCHEME_OTHER = 2 };
-enum { METHOD_GET = 0, METHOD_POST = 2, METHOD_OTHER = 9 };
+enum { METHOD_GET = 0, METHOD_HEAD = 1, METHOD_POST = 2, METHOD_OTHER = 9 };
 enum { DNS_ERROR = 1, INTERNAL_ERROR = 38 };
 
 _Static_assert(sizeof(Answer) == 40 && sizeof(Method) == 12 && sizeof(OptionalScheme) == 16, "ABI");
@@ -98,15 +98,15 @@ static int limit(void (*read)(u32, OptionalTime *), u32 (*write)(u32, u32, u64),
   return (own.some && own.value <= most) || write(options, 1, most) == OK_CASE;
 }
 
-// The runtime lets go of a GET's body when it has sent the head: a component that is still about to
-// say that its body is empty, as Rust's wstd does, would be told that the connection is lost. That
-// of a POST it keeps until the component has ended it. The relay knows the method, and takes this
-// one for the way to it only. (Not with HEAD, whose answer would then be waited for as if it had a
-// body.)
+// The runtime lets go of the body of a GET or HEAD when it has sent the head: a component that is
+// still about to say that its body is empty, as Rust's wstd does, would be told that the connection
+// is lost. That of a POST it keeps until the component has ended it. The relay knows the method, and
+// takes this one for the way to it only.
 static int keep_body(u32 request) {
   Method method;
   request_method(request, &method);
-  return method.which != METHOD_GET || request_set_method(request, METHOD_POST, 0, 0) == OK_CASE;
+  return (method.which != METHOD_GET && method.which != METHOD_HEAD) ||
+         request_set_method(request, METHOD_POST, 0, 0) == OK_CASE;
 }
 
 // Whether all of the request leads to the door now. Nothing of it was sent yet.

@@ -73,6 +73,7 @@ async def get_activity_chart(
     until: Time,
     buckets: Annotated[int, Query(ge=1, le=500)] = 60,
 ) -> ActivityChart:
+    """Calls, denials, errors and durations between two moments, in steps of the same length."""
     return await asyncio.to_thread(window.record.chart, since, until, buckets)
 
 
@@ -113,4 +114,5 @@ async def export_activity(
 async def get_activity(
     window: TheWindow, number: Annotated[int, Path(ge=1, le=2**53)]
 ) -> ActivityDetail:
+    """One entry, and the others of the same call."""
     return await asyncio.to_thread(window.record.one, number)

@@ -36,6 +36,7 @@ async def list_approvals(
 
 @router.get("/{request_id}")
 async def get_approval(window: TheWindow, request_id: ApprovalId) -> Approval:
+    """One request, pending or over."""
     return await window.asked.get(request_id)
 
 

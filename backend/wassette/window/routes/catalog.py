@@ -37,7 +37,8 @@ async def search_catalog(
     loaded = set(window.host.store.ids())
     page = [_entry(one, loaded) for one in found[start : start + limit]]
     more = start + limit < len(found)
-    return Catalog(items=page, next=str(start + limit) if more else None)
+    notes = [clean(one) for one in known.notes]
+    return Catalog(items=page, next=str(start + limit) if more else None, notes=notes)
 
 
 def _entry(one: "Entry", loaded: set[str]) -> CatalogEntry:

@@ -21,6 +21,8 @@ router = APIRouter(prefix="/api/clients", tags=["clients"])
 
 @router.get("")
 async def list_clients(window: TheWindow) -> Clients:
+    """Every client that is known: whether it is here, registered, and connected now."""
+
     def look() -> Clients:
         return window.registered.all(window.record.clients())
 

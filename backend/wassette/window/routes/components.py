@@ -23,6 +23,7 @@ async def list_components(
 
 @router.get("/{component_id}")
 async def get_component(window: TheWindow, component_id: ComponentId) -> ComponentDetail:
+    """One component: its tools, what it can reach, where it came from, and who signed it."""
     host = window.host
     enabled = component_id not in host.store.disabled()
     try:
@@ -43,6 +44,7 @@ async def unload_component(window: TheWindow, component_id: ComponentId) -> None
 
 @router.post("/{component_id}/enabled", status_code=204)
 async def set_enabled(window: TheWindow, component_id: ComponentId, body: Enabled) -> None:
+    """Switch a component off, so that no client sees its tools, or on again."""
     await window.host.set_enabled(component_id, body.enabled)
 
 

@@ -29,6 +29,7 @@ _MAGIC = b"\0asm"
 
 @router.post("", status_code=202)
 async def start_load(window: TheWindow, body: LoadRequest) -> LoadStarted:
+    """Begin to fetch a component. It waits for `confirm` before it is taken in."""
     return LoadStarted(id=window.loads.start(body.reference, digest=body.digest).id)
 
 
@@ -115,6 +116,7 @@ async def list_loads(window: TheWindow) -> Loads:
 
 @router.get("/{load_id}")
 async def get_load(window: TheWindow, load_id: LoadId) -> Load:
+    """How far it is, and what would be taken in."""
     return window.loads.get(load_id)
 
 

@@ -40,6 +40,7 @@ async def _shown(window: Window, component_id: str) -> Policy:
 
 @router.get("/policy")
 async def get_policy(window: TheWindow, component_id: ComponentId) -> Policy:
+    """The policy's text with its `version`, and its permissions in words."""
     return await _shown(window, component_id)
 
 
@@ -52,6 +53,7 @@ async def put_policy(window: TheWindow, component_id: ComponentId, body: PolicyC
 
 @router.post("/permissions")
 async def grant_permission(window: TheWindow, component_id: ComponentId, body: Grant) -> Policy:
+    """Add one permission to the policy."""
     host = window.host
     match body:
         case StorageGrant():
@@ -83,6 +85,7 @@ def _network(body: NetworkGrant) -> NetworkRule:
 async def revoke_permission(
     window: TheWindow, component_id: ComponentId, body: Revocation
 ) -> Policy:
+    """Take one permission away, as the policy has it; 404 if it is not there (any more)."""
     host = window.host
     match body.kind:
         case "storage":

@@ -15,6 +15,7 @@ router = APIRouter(prefix="/api/components/{component_id}/secrets", tags=["secre
 
 @router.get("")
 async def list_secrets(window: TheWindow, component_id: ComponentId) -> Secrets:
+    """Names of a component's secrets; none of their values."""
     await window.host.component(component_id)
     found = await window.host.secrets(component_id)
     if found.error is not None:
@@ -32,6 +33,7 @@ async def list_secrets(window: TheWindow, component_id: ComponentId) -> Secrets:
 
 @router.post("", status_code=204)
 async def set_secret(window: TheWindow, component_id: ComponentId, body: SecretValue) -> None:
+    """Keep a secret for a component, in place of one with that name."""
     await window.host.component(component_id)
     await window.host.set_secrets(component_id, {body.key: body.value})
 
@@ -42,6 +44,7 @@ async def delete_secret(
     component_id: ComponentId,
     key: Annotated[str, Path(min_length=1, max_length=256)],
 ) -> None:
+    """Forget a secret."""
     await window.host.component(component_id)
     if not await window.host.delete_secrets(component_id, [key]):
         raise problems.Refusal(404, "There is no such secret (any more)")

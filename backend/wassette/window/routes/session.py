@@ -16,6 +16,7 @@ router = APIRouter(prefix="/api", tags=["session"])
 
 @router.get("/session")
 async def get_session(window: TheWindow, browser: TheBrowser) -> Session:
+    """What a page needs to begin with, such as the value for `X-Wassette-CSRF`."""
     return Session(
         csrf=browser.csrf,
         version=__version__,
@@ -28,6 +29,7 @@ async def get_session(window: TheWindow, browser: TheBrowser) -> Session:
 
 @router.get("/status")
 async def get_status(window: TheWindow) -> Status:
+    """What runs, who is connected, and what waits for a person."""
     return await window.status()
 
 

@@ -14,6 +14,7 @@ router = APIRouter(prefix="/api", tags=["settings"])
 
 @router.get("/settings")
 async def get_settings(window: TheWindow) -> Settings:
+    """The settings as they come to now; which a variable sets, which the next start brings."""
     return await asyncio.to_thread(configured.read, window.host.settings, window.offered)
 
 
@@ -46,4 +47,5 @@ async def make_token(window: TheWindow) -> Tokens:
 
 @router.get("/about")
 async def get_about(window: TheWindow) -> About:
+    """Versions, the walls around workers, licences, and what is wrong with entries in clients."""
     return await asyncio.to_thread(about.about, window.host.settings)
