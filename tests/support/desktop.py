@@ -253,7 +253,10 @@ def screen(folder: Path, panel: bool = True) -> Iterator[Screen]:
         )  # fmt: skip
         assert bus.stdout is not None
         env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
-        start("openbox", env=env)
+        # A window that comes while it starts may be managed by nobody, and never be shown.
+        managed = folder / "managed"
+        start("openbox", "--startup", f"touch {managed}", env=env)
+        eventually(managed.exists, "no window manager")
         if panel:
             start("xfce4-panel", "--disable-wm-check", env=env)
             start(str(notifyd()), env=env)

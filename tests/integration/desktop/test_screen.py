@@ -210,8 +210,8 @@ def test_a_tray_of_the_old_kind(tmp_path: Path, probed: Settings, home: Path) ->
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        eventually(lambda: old.window("--class", "trayer"))
         try:
+            eventually(lambda: old.window("--class", "trayer"), "no tray")
             with App("--background", env=app_env(old)) as app:
                 x, y = old.wait_for_icon(BLUE)
                 old.do("mousemove", x, y, "click", 1)
