@@ -101,9 +101,16 @@ class Pages:
         self.windows: list[Window] = []
 
     def open(
-        self, here: Hosted, path: str = "/", size: tuple[int, int] = WIDE, **options: Any
+        self,
+        here: Hosted,
+        path: str = "/",
+        size: tuple[int, int] = WIDE,
+        *,
+        expected: tuple[int, ...] = (),
+        **options: Any,
     ) -> Page:
-        """A browser of its own, that opens a one-time link and goes on to a page."""
+        """A browser of its own, that opens a one-time link, which leads to Home, and goes on to a
+        page. `expected`: HTTP statuses that the test provokes on the way."""
         context = self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
@@ -112,7 +119,7 @@ class Pages:
         )
         context.set_default_timeout(PATIENCE * 1000)
         self._contexts.append(context)
-        window = Window(Cli(self._home), context.new_page())
+        window = Window(Cli(self._home), context.new_page(), expected={*expected})
         self.windows.append(window)
         window.watch()
         window.page.goto(here.portal.call(here.window.one_time_link))

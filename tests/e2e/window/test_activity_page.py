@@ -191,9 +191,7 @@ def test_nothing_yet(here: Hosted, pages: Pages) -> None:
 def test_the_record_cannot_be_read(here: Hosted, pages: Pages) -> None:
     paths().activity.parent.mkdir(parents=True, exist_ok=True)
     paths().activity.write_bytes(b"no database, but long enough for what looks at it" * 200)
-    page = pages.open(here, "/approvals")
-    pages.of(page).expected.add(500)
-    pages.of(page).expected.add(503)
+    page = pages.open(here, "/approvals", expected=(500, 503))
     page.goto(page.url.replace("/approvals", "/activity"))
     expect(page.get_by_role("alert").first).to_contain_text("activity")
     expect(page.get_by_role("button", name="Try again").first).to_be_visible()
