@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "components")]
@@ -60,6 +60,20 @@ def measure(rounds: int) -> None:
             server.kill()
 
 
+class Straight:
+    """In a door's place, for who asks for no route: the walls let a worker connect to its door and
+    to nothing else, so this one is the server's."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def abort(self, reason: str) -> None:
+        """There is nothing of it here."""
+
+    async def close(self) -> None:
+        """There is nothing of it here."""
+
+
 async def compare(port: int, folder: Path, rounds: int) -> None:
     from wassette.egress import Relay, Rules
     from wassette.outgoing import Requests
@@ -73,14 +87,19 @@ async def compare(port: int, folder: Path, rounds: int) -> None:
         return await door.route(want, rules, record)
 
     async with Relay() as relay:
-        pool = Pool(doors=relay.door)
+
+        async def straight() -> Door:
+            return cast("Door", Straight(port))
+
+        pools = {"native": Pool(doors=straight), "guarded": Pool(doors=relay.door)}
         specs = {
-            "native": WorkerSpec("native", *code(folder, guarded=False)),
+            "native": WorkerSpec("native", *code(folder, guarded=False), network=True),
             "guard and relay": WorkerSpec("guarded", *code(folder, guarded=True), network=True),
         }
 
         async def call(spec: WorkerSpec, function: str, **arguments: object) -> object:
             data, asks = json.dumps(arguments).encode(), Requests("bench", route).answer
+            pool = pools[spec.component]
             return json.loads(await pool.call(spec, None, function, data, 600, Outcome(), asks))
 
         url = f"http://127.0.0.1:{port}"
@@ -117,7 +136,8 @@ async def compare(port: int, folder: Path, rounds: int) -> None:
                 for name, rate in best.items():
                     print(f"  {name:44} {rate:10.0f} {best['native'] / rate:8.2f}x")
         finally:
-            await pool.close()
+            for pool in pools.values():
+                await pool.close()
 
 
 async def fastest(
