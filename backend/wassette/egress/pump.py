@@ -179,7 +179,7 @@ class Pump:
         try:
             while data := await self._next(body):
                 if framing.empty:
-                    self.end("The body came late: it needs a content-length")
+                    self.end("The body came late: without a content-length, it was sent as empty")
                     return
                 exchange.sent += len(data)
                 if exchange.sent > limit:

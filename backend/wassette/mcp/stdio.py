@@ -58,8 +58,9 @@ async def _answering(
     to_server, from_client = create_context_streams[SessionMessage | Exception](0)
     to_client, from_server = create_context_streams[SessionMessage](0)
 
-    def settle(request: types.RequestId | None) -> None:
-        if request is not None:
+    def settle(request: object) -> None:
+        # What a client cancels is its own word: anything that JSON has, or nothing.
+        if isinstance(request, str | int):
             waiting.discard(request)
         if not waiting:
             quiet.set()
@@ -87,7 +88,7 @@ async def _answering(
                 if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
                     settle(item.message.id)
 
-    async with anyio.create_task_group() as group:
+    async with from_client, to_client, from_server, anyio.create_task_group() as group:
         group.start_soon(listen)
         group.start_soon(answer)
         yield from_client, to_client
